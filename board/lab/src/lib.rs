@@ -1,0 +1,1 @@
+//! Two appliances made of namespaces.

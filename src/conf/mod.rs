@@ -1,0 +1,103 @@
+//! The three files of `/etc/ha.d` to a [`Config`], and a [`Diagnostic`] for everything doubtful in them.
+//!
+//! Pure: text in, values that borrow from that text out. Nothing is opened, probed or allocated.
+
+mod authkeys;
+mod diagnostic;
+mod ha_cf;
+mod haresources;
+
+pub use authkeys::{Key, Method};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
+pub use haresources::{Group, Resource, Vip};
+
+use crate::time::Duration;
+use heapless::Vec;
+
+/// Nodes of a cluster: lubdub is for pairs.
+pub const NODES: usize = 2;
+/// Links at most: a beat has a bit for each.
+pub const LINKS_MAX: usize = 8;
+/// Groups at most, lines of haresources.
+pub const GROUPS_MAX: usize = 32;
+/// Resources of a group at most.
+pub const RESOURCES_MAX: usize = 256;
+/// Bytes of one file at most.
+pub const FILE_MAX: usize = 64 * 1024;
+/// Keys at most: Heartbeat's ids are 0 to 15.
+pub const KEYS_MAX: usize = 16;
+/// Bytes of a node's name at most (`HOST_NAME_MAX`).
+pub const NODE_NAME_MAX: usize = 64;
+/// Bytes of an interface's name at most (`IFNAMSIZ` less its NUL).
+pub const INTERFACE_NAME_MAX: usize = 15;
+
+/// One file as it was read: the name that diagnostics show, and its text.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The path as the person at the console knows it.
+    pub name: &'a str,
+    /// The whole text.
+    pub text: &'a str,
+}
+
+/// The configuration of one node of the pair. Links are in canonical order: serial first, then broadcast, each kind in
+/// the order of ha.cf.
+#[derive(Clone, Debug)]
+pub struct Config<'a> {
+    /// This node's name as ha.cf has it (compare without case).
+    pub me: &'a str,
+    /// The other node's name as ha.cf has it.
+    pub peer: &'a str,
+    /// `keepalive`.
+    pub keepalive: Duration,
+    /// `warntime`.
+    pub warntime: Duration,
+    /// `deadtime`.
+    pub deadtime: Duration,
+    /// `initdead`.
+    pub initdead: Duration,
+    /// `auto_failback`.
+    pub auto_failback: AutoFailback,
+    /// `udpport`.
+    pub udpport: u16,
+    /// The links in canonical order.
+    pub links: Vec<Link<'a>, LINKS_MAX>,
+    /// `logfacility`: the syslog facility's number (RFC 5424 table 1), none for `none` or when absent.
+    pub logfacility: Option<u8>,
+    /// `debug`, 0 to 255.
+    pub debug: u8,
+    /// The lines of haresources in order.
+    pub groups: Vec<Group<'a>, GROUPS_MAX>,
+    /// The keys of authkeys.
+    pub keys: Vec<Key<'a>, KEYS_MAX>,
+    /// The id of the key to send with.
+    pub send_key: u8,
+}
+
+/// `auto_failback`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoFailback {
+    /// A returned preferred node takes its groups again.
+    On,
+    /// Groups stay where they are.
+    Off,
+    /// Heartbeat before 1.2; lubdub does as for `on` and warns.
+    Legacy,
+}
+
+/// One `serial` or `bcast` word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link<'a> {
+    /// A null-modem cable.
+    Serial {
+        /// Absolute path of the tty.
+        device: &'a str,
+        /// Bits a second.
+        baud: u32,
+    },
+    /// Ethernet broadcast on an interface.
+    Broadcast {
+        /// The interface.
+        interface: &'a str,
+    },
+}

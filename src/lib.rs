@@ -1,0 +1,24 @@
+//! lubdub: the heartbeat for two-node appliances.
+//!
+//! The library is the protocol, the binary is the machine. Nothing here knows Linux, a clock or the heap:
+//! time comes in as an argument, bytes come in as slices, and decisions go out as values.
+//!
+//! The rooms, in the order of the data's way:
+//!
+//! * [`wire`]: bytes to beat and back: framing, authentication, the messages. Knows nothing of nodes.
+//! * [`node`]: beats to decisions: links, the peer, ownership of groups. Knows nothing of names, addresses or Linux;
+//!   a group is a number here.
+//! * [`conf`]: the three files of `/etc/ha.d` to a [`conf::Config`], with a diagnostic for everything doubtful.
+//! * [`time`]: points and lengths of time that the others share.
+//!
+//! `wire` and `conf` use neither each other nor `node`; `node` uses `wire` and `time`.
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod conf;
+pub mod node;
+pub mod time;
+pub mod wire;
