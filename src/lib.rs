@@ -18,7 +18,7 @@
 #[cfg(test)]
 extern crate std;
 
-pub mod conf;
+//CONF pub mod conf;
 pub mod node;
 pub mod time;
 pub mod wire;

@@ -1,1 +1,495 @@
-//! placeholder
+//! Beats to decisions. Knows nothing of Linux, names or addresses: a group is a number here, in the order of
+//! haresources, and a link is a number, serial ones first.
+//!
+//! # The contract
+//!
+//! * Every change enters by [`Node::handle`] with the present time, which never goes back.
+//! * After each `handle` the shell calls [`Node::poll`] until it says [`Output::Wait`]; `handle` asserts that.
+//! * The order of outputs carries meaning. A step that removes something comes before the beat that tells of it, and the
+//!   beat that claims a group comes before the step that starts it: the shell carries out each output before it asks for
+//!   the next.
+//! * At the time that `Wait` names the shell calls `handle` with [`Input::Wake`]. Where the reason is [`Why::Judge`] it
+//!   first reads what every link has, so that a beat already here counts, and says `swept`.
+
+mod event;
+mod group;
+mod hear;
+mod link;
+mod peer;
+mod session;
+mod setup;
+mod speak;
+mod status;
+
+pub use event::{Cause, Event};
+pub use group::{START_ATTEMPTS, STOP_RETRY, STOP_RETRY_MAX, Verb};
+pub use link::{Counters, LinkState, LinkWhy};
+pub use peer::{PeerState, Untrusted};
+pub use setup::{Cluster, GroupSetup, LinkKind, Name, Setup, Timing};
+pub use status::{GroupStatus, LinkStatus, Owner, Refusal};
+
+use crate::time::{Duration, Instant};
+use crate::wire::beat::{GROUPS_MAX, LINKS_MAX};
+use crate::wire::envelope::Sealed;
+use group::{Effects, Group, Scene, Silence};
+use heapless::{Deque, Vec};
+use link::Link;
+use peer::Peer;
+
+/// How long a goodbye is repeated at most, where deadtime is not shorter.
+pub const GOODBYE_MAX: Duration = Duration::from_secs(1);
+
+const EVENTS_MAX: usize = 64;
+
+/// A set of groups: bit `n` is group `n`.
+pub type Groups = u32;
+const _: () = assert!(GROUPS_MAX <= Groups::BITS as usize && LINKS_MAX <= 8);
+
+/// What the shell tells the node.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Bytes of a link, cut in any way.
+    Bytes {
+        /// The link.
+        link: u8,
+        /// What was read.
+        bytes: &'a [u8],
+    },
+    /// A link's device came or went.
+    Carrier {
+        /// The link.
+        link: u8,
+        /// It is there.
+        up: bool,
+    },
+    /// A step ended. For a start: everything runs. For the others: nothing does.
+    Done {
+        /// The group.
+        group: u8,
+        /// The step.
+        verb: Verb,
+        /// It succeeded.
+        ok: bool,
+    },
+    /// An operator's order.
+    Order(Order),
+    /// Time has passed.
+    Wake {
+        /// Every link was read since the deadline passed.
+        swept: bool,
+    },
+}
+
+/// Orders of the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// These groups are wanted here.
+    Takeover(Groups),
+    /// These groups are wanted on the peer.
+    Standby(Groups),
+    /// Whoever ordered these groups no longer waits.
+    Withdraw(Groups),
+    /// What made these groups fail is repaired.
+    Clear(Groups),
+    /// Release everything and say goodbye.
+    Leave,
+}
+
+/// What the node wants of the shell.
+#[allow(clippy::large_enum_variant, reason = "there is no heap to put the frame on, and it is sent at once")]
+pub enum Output {
+    /// Hand this frame to the link's device, or drop it: never wait.
+    Transmit {
+        /// The link.
+        link: u8,
+        /// The frame.
+        frame: Sealed,
+    },
+    /// Begin a step of a group; all VIPs of a `Drop` are gone before the next `poll`.
+    Run {
+        /// The group.
+        group: u8,
+        /// The step.
+        verb: Verb,
+    },
+    /// For the log and the status.
+    Note(Event),
+    /// Everything is released and goodbye is said: the daemon may exit.
+    Left,
+    /// Nothing more to do before `until`.
+    Wait {
+        /// When.
+        until: Instant,
+        /// What for.
+        why: Why,
+    },
+}
+
+/// Why a node wants to be woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// A beat is due.
+    Beat,
+    /// Silence is to be judged: read every link first.
+    Judge,
+    /// A cable has room for a beat that is owed.
+    Line,
+    /// A link has been silent for deadtime, or strangers have.
+    Link,
+    /// A stop is tried again, or an unused grant given back.
+    Group,
+    /// The preferred node has been back for long enough.
+    Failback,
+    /// The goodbye was repeated for long enough.
+    Goodbye,
+}
+
+/// One node of the pair.
+pub struct Node {
+    setup: Setup,
+    now: Instant,
+    links: Vec<Link, LINKS_MAX>,
+    peer: Peer,
+    groups: Vec<Group, GROUPS_MAX>,
+    runs: Deque<(u8, Verb), { 3 * GROUPS_MAX }>,
+    starts: Deque<u8, GROUPS_MAX>,
+    events: Deque<Event, EVENTS_MAX>,
+    events_lost: u32,
+    speech: speak::Speech,
+    leaving: Option<Leaving>,
+    judge: bool,
+    wait: Option<(Instant, Why)>,
+}
+
+#[derive(Clone, Copy)]
+enum Leaving {
+    Stopping,
+    Goodbye { first: u64, until: Instant },
+    Left,
+}
+
+impl Node {
+    /// A node of a new run. Its groups begin in `stopping`: the first outputs order the removal of leftovers.
+    pub fn new(now: Instant, setup: Setup) -> Self {
+        let mut groups = Vec::new();
+        let mut runs = Deque::new();
+        for (number, group) in (0..).zip(&setup.groups) {
+            let (group, verb) = Group::new(number, *group);
+            let room = groups.push(group).is_ok() && runs.push_back((number, verb)).is_ok();
+            assert!(room, "as many groups as a setup holds");
+        }
+        let mut node = Self {
+            now,
+            links: setup.links.iter().copied().map(Link::new).collect(),
+            peer: Peer::new(now, &setup),
+            groups,
+            runs,
+            starts: Deque::new(),
+            events: Deque::new(),
+            events_lost: 0,
+            speech: speak::Speech::new(now),
+            leaving: None,
+            judge: false,
+            wait: None,
+            setup,
+        };
+        node.settle(false);
+        node
+    }
+
+    /// Takes an input. `now` must not lie before that of the last call.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        let wait = self.wait.take();
+        assert!(wait.is_some(), "poll until Wait before the next input");
+        self.now = self.now.max(now);
+        if let Some((until, _)) = wait {
+            self.notice_stall(until);
+        }
+        match input {
+            Input::Bytes { link, bytes } => self.hear(link, bytes),
+            Input::Carrier { link, up } => self.carrier(link, up),
+            Input::Done { group, verb, ok } => self.with_group(group, |group, now, fx| group.done(now, verb, ok, fx)),
+            Input::Order(order) => self.obey(order),
+            Input::Wake { .. } => {}
+        }
+        self.settle(matches!(input, Input::Wake { swept: true }));
+    }
+
+    /// The next thing for the shell to do.
+    pub fn poll(&mut self) -> Output {
+        if let Some((group, verb)) = self.runs.pop_front() {
+            return Output::Run { group, verb };
+        }
+        if let Some((link, frame)) = self.next_frame() {
+            return Output::Transmit { link, frame };
+        }
+        if let Some(group) = self.starts.pop_front() {
+            return Output::Run { group, verb: Verb::Start };
+        }
+        if let Some(event) = self.next_event() {
+            return Output::Note(event);
+        }
+        if matches!(self.leaving, Some(Leaving::Left)) && self.wait.is_none() {
+            self.wait = Some((Instant::FAR, Why::Goodbye));
+            return Output::Left;
+        }
+        let (until, why) = self.deadline();
+        self.wait = Some((until, why));
+        Output::Wait { until, why }
+    }
+
+    /// L7: own lateness proves nothing about the peer, and what was read after it grants nothing.
+    fn notice_stall(&mut self, until: Instant) {
+        let length = self.now.since(until);
+        if length <= self.setup.timing.keepalive {
+            return;
+        }
+        self.peer.stalled(length);
+        self.links.iter_mut().for_each(|link| link.stalled(length));
+        self.groups.iter_mut().for_each(Group::stalled);
+        self.note(Event::Stalled { length });
+    }
+
+    fn carrier(&mut self, link: u8, up: bool) {
+        if let Some(link) = self.links.get_mut(usize::from(link)) {
+            link.device = up;
+            link.deframer = Default::default();
+            link.owes_beat |= up;
+        }
+    }
+
+    fn obey(&mut self, order: Order) {
+        if order == Order::Leave {
+            self.leaving.get_or_insert(Leaving::Stopping);
+            return;
+        }
+        let (Order::Takeover(mask) | Order::Standby(mask) | Order::Withdraw(mask) | Order::Clear(mask)) = order else {
+            return;
+        };
+        for number in (0..self.groups.len() as u8).filter(|number| mask >> number & 1 != 0) {
+            self.with_group(number, |group, _, fx| match order {
+                Order::Takeover(_) => group.take(fx),
+                Order::Standby(_) => group.give(fx),
+                Order::Clear(_) => group.clear(fx),
+                _ => group.withdraw(fx),
+            });
+        }
+    }
+
+    /// Brings every verdict up to date with the present moment. `swept`: every link has been read in this turn.
+    fn settle(&mut self, swept: bool) {
+        self.judge = false;
+        if self.peer.session.as_ref().is_some_and(|session| session.is_spent()) {
+            self.peer.session = None;
+        }
+        self.judge_peer(swept);
+        self.judge_links();
+        for number in 0..self.groups.len() as u8 {
+            self.decide(number, swept);
+        }
+        self.leave();
+        self.prepare_speech();
+    }
+
+    fn judge_peer(&mut self, swept: bool) {
+        let before = self.peer.state;
+        let after = self.verdict(swept);
+        if after == before {
+            return;
+        }
+        self.peer.state = after;
+        self.peer.alive_since = (after == PeerState::Alive).then_some(self.now);
+        if after == PeerState::Alive {
+            self.groups.iter_mut().for_each(Group::peer_lives);
+        }
+        let silent = self.now.since(self.peer.silent_since);
+        self.note(Event::Peer { from: before, to: after, silent });
+    }
+
+    fn verdict(&mut self, swept: bool) -> PeerState {
+        let (peer, setup) = (&self.peer, &self.setup);
+        if peer.is_alive(self.now, setup) {
+            return PeerState::Alive;
+        }
+        if peer.left {
+            return PeerState::Left;
+        }
+        if let Some(why) = peer.untrusted(self.now, setup) {
+            return PeerState::Untrusted(why);
+        }
+        let dead = self.now >= peer.silent_since + peer.patience(setup);
+        match peer.state {
+            PeerState::Dead => PeerState::Dead,
+            _ if dead && swept => PeerState::Dead,
+            PeerState::Untrusted(_) if !dead => PeerState::Unknown,
+            state => {
+                self.judge |= dead;
+                state
+            }
+        }
+    }
+
+    fn judge_links(&mut self) {
+        let span = self.setup.timing.deadtime;
+        let alive = self.peer.is_alive(self.now, &self.setup);
+        let news = self.peer.session.as_ref().and_then(|session| session.news.as_ref()).filter(|_| alive);
+        let heard = news.map_or(0, |news| news.beat.heard);
+        for number in 0..self.links.len() as u8 {
+            let link = &mut self.links[usize::from(number)];
+            let from = link.state;
+            link.state = link.verdict(self.now, span, heard >> number & 1 != 0);
+            if link.state != from {
+                let (to, why) = (link.state, link.why(self.now, span));
+                self.note(Event::Link { link: number, from, to, why });
+            }
+        }
+    }
+
+    fn decide(&mut self, number: u8, swept: bool) {
+        let mut fx = Effects::default();
+        let (peer, setup, now) = (&self.peer, &self.setup, self.now);
+        let group = &mut self.groups[usize::from(number)];
+        let session = peer.session.as_ref();
+        let news = session.and_then(|session| session.news.as_ref());
+        let word = news.and_then(|news| news.beat.groups.get(usize::from(number)));
+        let alive = peer.is_alive(now, setup);
+        let facts = session.map(|session| &session.facts);
+        let keepalive = facts.map_or(setup.timing.keepalive, |facts| facts.keepalive.max(setup.timing.keepalive));
+        let deadtime = facts.map_or(setup.timing.deadtime, |facts| facts.deadtime.min(setup.timing.deadtime));
+        let scene = Scene {
+            now,
+            theirs: word.filter(|_| alive),
+            fresh: news.is_some_and(|news| now < news.at + keepalive.times(2)),
+            echo: news.map_or(0, |news| news.echo),
+            echo_young: link::within(news.and_then(|news| news.echo_sent), now, deadtime - keepalive),
+            next_seq: session.map_or(1, |session| session.tx_seq() + 1),
+            two_way: session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime)),
+            unheard: session
+                .and_then(|session| session.unheard)
+                .is_some_and(|(since, beats)| beats >= 2 && now >= since + keepalive.times(2)),
+            goodbye: word.filter(|_| peer.left),
+            silence: silence(peer, setup, now, group.has_vip(), swept),
+            willing: self.leaving.is_none(),
+            failback: failback_at(peer, setup).is_some_and(|at| at <= now),
+            keepalive,
+            deadtime: setup.timing.deadtime,
+        };
+        group.decide(&scene, &mut fx);
+        self.apply(number, fx);
+    }
+
+    fn with_group(&mut self, number: u8, act: impl FnOnce(&mut Group, Instant, &mut Effects)) {
+        let Some(group) = self.groups.get_mut(usize::from(number)) else { return };
+        let mut fx = Effects::default();
+        act(group, self.now, &mut fx);
+        self.apply(number, fx);
+    }
+
+    fn apply(&mut self, number: u8, fx: Effects) {
+        self.judge |= fx.judge;
+        for verb in fx.run {
+            self.begin(number, verb);
+        }
+        for (from, to, cause) in fx.events {
+            self.note(Event::Group { group: number, from, to, cause });
+        }
+        if let Some(event) = fx.other {
+            if matches!(event, Event::Kept { .. }) {
+                self.begin(number, Verb::Announce);
+            }
+            self.note(event);
+        }
+    }
+
+    fn begin(&mut self, number: u8, verb: Verb) {
+        let room = if verb == Verb::Start {
+            self.starts.push_back(number).is_ok()
+        } else {
+            // A start that was not said yet is not begun.
+            for _ in 0..self.starts.len() {
+                let other = self.starts.pop_front().expect("counted");
+                if other != number || verb == Verb::Announce {
+                    self.starts.push_back(other).expect("taken out before");
+                }
+            }
+            self.runs.push_back((number, verb)).is_ok()
+        };
+        assert!(room, "a group has one step and one announcement at a time");
+    }
+
+    /// RELEASE: goodbye comes when everything is stopped, is repeated until echoed, and is not said to nobody.
+    fn leave(&mut self) {
+        let echo = self.peer.session.as_ref().and_then(|session| session.news.as_ref()).map_or(0, |news| news.echo);
+        match self.leaving {
+            Some(Leaving::Stopping) if self.groups.iter().all(Group::is_at_rest) => {
+                let span = self.setup.timing.deadtime.min(GOODBYE_MAX);
+                let first = self.peer.session.as_ref().map_or(0, |session| session.tx_seq() + 1);
+                let alive = self.peer.is_alive(self.now, &self.setup);
+                let goodbye = Leaving::Goodbye { first, until: self.now + span };
+                self.leaving = Some(if alive { goodbye } else { Leaving::Left });
+            }
+            Some(Leaving::Goodbye { first, until }) if echo >= first || self.now >= until => {
+                self.leaving = Some(Leaving::Left);
+            }
+            _ => {}
+        }
+    }
+
+    fn deadline(&self) -> (Instant, Why) {
+        if self.judge {
+            return (self.now, Why::Judge);
+        }
+        let (now, setup) = (self.now, &self.setup);
+        let mut soonest = self.speech_deadline();
+        let mut at = |at: Option<Instant>, why| {
+            if let Some(at) = at.filter(|at| *at > now && *at < soonest.0) {
+                soonest = (at, why);
+            }
+        };
+        for has_vip in [false, true] {
+            at(Some(self.peer.takeover_at(setup, has_vip)), Why::Judge);
+        }
+        at(Some(self.peer.silent_since + self.peer.patience(setup)), Why::Judge);
+        at(failback_at(&self.peer, setup), Why::Failback);
+        at(self.peer.untrusted_until(setup), Why::Link);
+        for link in &self.links {
+            at(link.heard_until(setup.timing.deadtime), Why::Link);
+        }
+        for group in &self.groups {
+            at(group.deadline(setup.timing.deadtime), Why::Group);
+        }
+        if let Some(Leaving::Goodbye { until, .. }) = self.leaving {
+            at(Some(until), Why::Goodbye);
+        }
+        soonest
+    }
+
+    fn note(&mut self, event: Event) {
+        if self.events.push_back(event).is_err() {
+            self.events_lost += 1;
+        }
+    }
+
+    fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front().or_else(|| {
+            let count = core::mem::take(&mut self.events_lost);
+            (count > 0).then_some(Event::Lost { count })
+        })
+    }
+}
+
+fn silence(peer: &Peer, setup: &Setup, now: Instant, has_vip: bool, swept: bool) -> Silence {
+    if peer.is_alive(now, setup) || peer.left || now < peer.takeover_at(setup, has_vip) {
+        Silence::No
+    } else if swept {
+        Silence::Judged(now.since(peer.silent_since))
+    } else {
+        Silence::Due
+    }
+}
+
+/// FAILBACK: when the peer has been in session for F, the larger initdead of the two.
+fn failback_at(peer: &Peer, setup: &Setup) -> Option<Instant> {
+    let session = peer.session.as_ref().filter(|_| setup.auto_failback)?;
+    Some(peer.alive_since? + setup.timing.initdead.max(session.facts.initdead))
+}

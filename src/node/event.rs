@@ -1,0 +1,120 @@
+//! What happened, for the log and the status. Never read back by a decision.
+
+use super::link::{LinkState, LinkWhy};
+use super::peer::PeerState;
+use crate::time::Duration;
+use crate::wire::beat::{State, Term};
+
+/// Something worth a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A link changed.
+    Link {
+        /// Its number.
+        link: u8,
+        /// Before.
+        from: LinkState,
+        /// Now.
+        to: LinkState,
+        /// Why it is not up.
+        why: Option<LinkWhy>,
+    },
+    /// The verdict on the peer changed.
+    Peer {
+        /// Before.
+        from: PeerState,
+        /// Now.
+        to: PeerState,
+        /// How long nothing fresh had been heard.
+        silent: Duration,
+    },
+    /// A session began.
+    Session {
+        /// The peer is a new life of its daemon, or was never heard before.
+        new_run: bool,
+    },
+    /// A fresh beat came later than warntime.
+    Late {
+        /// Since the beat before.
+        interval: Duration,
+    },
+    /// A group changed its state.
+    Group {
+        /// Its number.
+        group: u8,
+        /// Before.
+        from: State,
+        /// Now.
+        to: State,
+        /// Why.
+        cause: Cause,
+    },
+    /// Both nodes held a group after a partition, and this one keeps it.
+    Kept {
+        /// Its number.
+        group: u8,
+        /// The claim of this node.
+        mine: Term,
+        /// The claim of the peer.
+        theirs: Term,
+    },
+    /// A stop of a group failed; it may still run here, so that the peer must not start it.
+    StopFailed {
+        /// Its number.
+        group: u8,
+        /// How many stops have failed.
+        times: u32,
+        /// When the next is tried.
+        again_in: Duration,
+    },
+    /// This node's own loop was late.
+    Stalled {
+        /// By how much.
+        length: Duration,
+    },
+    /// So many events did not fit between two polls.
+    Lost {
+        /// How many.
+        count: u32,
+    },
+}
+
+/// Why a group changed its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The first look of a new run found nothing left, or removed it.
+    Inventory,
+    /// The peer has stopped it and granted it.
+    Consent,
+    /// The peer left with the group stopped.
+    Goodbye,
+    /// The peer has been silent for this long.
+    Silence(Duration),
+    /// The start succeeded.
+    Started,
+    /// The start failed.
+    StartFailed,
+    /// Every stop succeeded.
+    Stopped,
+    /// An order on this node.
+    Order,
+    /// The peer asks for it by order, or because this node gives it.
+    Handover,
+    /// The preferred node is back.
+    Failback,
+    /// The peer's claim is higher: after a partition this node yields.
+    Yielded {
+        /// The claim of this node.
+        mine: Term,
+        /// The claim of the peer.
+        theirs: Term,
+    },
+    /// The peer holds it too and cannot hear this node.
+    Unheard,
+    /// The daemon stops.
+    Leaving,
+    /// The peer to which it was to be given is gone.
+    NobodyAsks,
+    /// An operator cleared a failure.
+    Cleared,
+}

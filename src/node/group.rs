@@ -1,0 +1,508 @@
+//! Ownership of one group: the one match that decides.
+//!
+//! The rules are named as in the design: ACQUIRE, ASK, RELEASE, HEAL, FAILBACK. Everything is level-triggered: `decide`
+//! looks at the present scene and may be called at any time, any number of times.
+
+use super::event::{Cause, Event};
+use super::setup::GroupSetup;
+use crate::time::{Duration, Instant};
+use crate::wire::beat::{GroupWord, State, Term};
+use heapless::Vec;
+
+/// Starts tried in a row before the group is `failed` here and the peer may have it.
+pub const START_ATTEMPTS: u8 = 2;
+/// The wait before a failed stop is tried again; doubled by each failure.
+pub const STOP_RETRY: Duration = Duration::from_secs(1);
+/// The longest such wait.
+pub const STOP_RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// What the shell must do with a group's resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verb {
+    /// Start them, left to right.
+    Start,
+    /// Stop them, right to left.
+    Stop,
+    /// Remove every VIP at once, before anything else is sent; then stop the rest. Ends a start under way.
+    Drop,
+    /// Announce the VIPs again. There is no answer to it.
+    Announce,
+}
+
+/// Whether silence allows a takeover.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// Not long enough, or forbidden.
+    No,
+    /// Long enough, but not every link has been read in this turn.
+    Due,
+    /// Long enough, and every link has been read.
+    Judged(Duration),
+}
+
+/// What a group may know when it decides.
+pub(super) struct Scene<'a> {
+    pub now: Instant,
+    /// The live peer's newest word on this group.
+    pub theirs: Option<&'a GroupWord>,
+    /// That word is young enough to stop a group for: two keepalives.
+    pub fresh: bool,
+    /// The latest of my beats that the peer had heard, and whether it is young enough to consent to.
+    pub echo: u64,
+    pub echo_young: bool,
+    /// The number of my next beat.
+    pub next_seq: u64,
+    pub two_way: bool,
+    /// The peer is heard, but has not heard this node for a while (HEAL 2).
+    pub unheard: bool,
+    /// The peer has left, and this was its last word on the group.
+    pub goodbye: Option<&'a GroupWord>,
+    pub silence: Silence,
+    /// This node is not leaving.
+    pub willing: bool,
+    /// auto_failback is on, and the preferred node has been in session for F.
+    pub failback: bool,
+    pub keepalive: Duration,
+    pub deadtime: Duration,
+}
+
+/// What comes of a decision.
+#[derive(Default)]
+pub(super) struct Effects {
+    pub run: Vec<Verb, 2>,
+    pub events: Vec<(State, State, Cause), 2>,
+    pub other: Option<Event>,
+    /// Silence would let this group start: every link must be read, now.
+    pub judge: bool,
+}
+
+#[derive(Clone, Copy)]
+struct Ask {
+    /// The first beat that says so.
+    since: u64,
+    ordered: bool,
+    /// When the peer's grant was first heard.
+    grant_heard: Option<Instant>,
+}
+
+/// A standing order of the operator on this node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Take,
+    Give,
+}
+
+pub(super) struct Group {
+    number: u8,
+    setup: GroupSetup,
+    pub state: State,
+    /// The step that runs; there is never a second one.
+    step: Option<Verb>,
+    ask: Option<Ask>,
+    wish: Option<Wish>,
+    ordered: bool,
+    granted: bool,
+    provisional: bool,
+    /// The claim, fixed when the group was acquired.
+    term: Term,
+    /// The latest term known.
+    seen: Term,
+    attempts: u8,
+    /// Failed here, and tried once more since the peer died.
+    tried: bool,
+    /// Said already that it is kept against the peer's lower claim.
+    kept: bool,
+    failed_stops: u32,
+    retry_at: Option<Instant>,
+    quiet_until: Instant,
+}
+
+impl Group {
+    /// A group of a new run: what it may have left behind is removed first (ADOPT).
+    pub fn new(number: u8, setup: GroupSetup) -> (Self, Verb) {
+        let group = Self {
+            number,
+            setup,
+            state: State::Stopping,
+            step: Some(Verb::Drop),
+            ask: None,
+            wish: None,
+            ordered: false,
+            granted: false,
+            provisional: false,
+            term: Term(0),
+            seen: Term(0),
+            attempts: 0,
+            tried: false,
+            kept: false,
+            failed_stops: 0,
+            retry_at: None,
+            quiet_until: Instant::ZERO,
+        };
+        (group, Verb::Drop)
+    }
+
+    /// What a beat says of it.
+    pub fn word(&self) -> GroupWord {
+        let ordered = match self.state {
+            State::Starting | State::Held => self.ordered,
+            State::Giving => self.wish == Some(Wish::Give),
+            _ => self.ask.is_some_and(|ask| ask.ordered),
+        };
+        GroupWord {
+            state: self.state,
+            ask: self.ask.is_some(),
+            ordered,
+            granted: self.granted,
+            vip_seen: false,
+            provisional: self.provisional && self.state.holds(),
+            term: self.shown_term(),
+        }
+    }
+
+    pub fn shown_term(&self) -> Term {
+        if self.state.holds() { self.term } else { self.seen }
+    }
+
+    pub fn is_preferred(&self) -> bool {
+        self.setup.preferred
+    }
+
+    pub fn has_vip(&self) -> bool {
+        self.setup.has_vip
+    }
+
+    pub fn failed_stops(&self) -> u32 {
+        self.failed_stops
+    }
+
+    /// Nothing of it runs or moves here.
+    pub fn is_at_rest(&self) -> bool {
+        self.step.is_none() && self.state.is_down()
+    }
+
+    pub fn deadline(&self, deadtime: Duration) -> Option<Instant> {
+        let unused = self.ask.and_then(|ask| ask.grant_heard).map(|at| at + deadtime);
+        [self.retry_at, unused].into_iter().flatten().min()
+    }
+
+    pub fn heard(&mut self, theirs: &GroupWord) {
+        self.seen = self.seen.later(theirs.term);
+    }
+
+    /// A new session: nothing said in the old one stands (L5). An order outlasts auto_failback until the preferred node
+    /// begins a new run (L10).
+    pub fn session_began(&mut self, new_run: bool) {
+        self.granted = false;
+        self.ask = None;
+        self.tried = false;
+        if new_run && !self.setup.preferred {
+            self.ordered = false;
+        }
+    }
+
+    /// A stall closes every ask, so that nothing that arrived during it is consent.
+    pub fn stalled(&mut self) {
+        self.ask = None;
+    }
+
+    pub fn peer_lives(&mut self) {
+        self.tried = false;
+    }
+
+    /// An operator wants it here.
+    pub fn take(&mut self, fx: &mut Effects) {
+        match self.state {
+            State::Starting | State::Held => (self.wish, self.ordered) = (None, true),
+            State::Giving => {
+                (self.wish, self.ordered) = (None, true);
+                self.turn(State::Held, Cause::Order, fx);
+            }
+            State::Stopped | State::Stopping => self.wish = Some(Wish::Take),
+            State::Failed => {}
+        }
+    }
+
+    /// An operator wants it away from here.
+    pub fn give(&mut self, fx: &mut Effects) {
+        match self.state {
+            State::Held => {
+                self.wish = Some(Wish::Give);
+                self.turn(State::Giving, Cause::Order, fx);
+            }
+            State::Starting => self.wish = Some(Wish::Give),
+            State::Stopped | State::Stopping | State::Failed => self.wish = None,
+            State::Giving => {}
+        }
+    }
+
+    /// The operator no longer waits.
+    pub fn withdraw(&mut self, fx: &mut Effects) {
+        self.wish = None;
+        if self.state == State::Giving {
+            self.turn(State::Held, Cause::Order, fx);
+        }
+    }
+
+    /// The operator has repaired what made it fail.
+    pub fn clear(&mut self, fx: &mut Effects) {
+        self.attempts = 0;
+        if self.state == State::Failed {
+            self.turn(State::Stopped, Cause::Cleared, fx);
+        }
+        if self.retry_at.is_some() {
+            self.retry_at = Some(Instant::ZERO);
+        }
+    }
+
+    /// The shell ended a step.
+    pub fn done(&mut self, now: Instant, verb: Verb, ok: bool, fx: &mut Effects) {
+        if self.step != Some(verb) {
+            return;
+        }
+        self.step = None;
+        match (verb, ok) {
+            (Verb::Start, true) => self.started(fx),
+            (Verb::Start, false) => self.down(Verb::Stop, Cause::StartFailed, fx),
+            (_, true) => self.stopped(fx),
+            (_, false) => self.stop_failed(now, fx),
+        }
+    }
+
+    fn started(&mut self, fx: &mut Effects) {
+        self.attempts = 0;
+        self.ask = None;
+        self.turn(State::Held, Cause::Started, fx);
+        if self.wish == Some(Wish::Give) {
+            self.turn(State::Giving, Cause::Order, fx);
+        } else {
+            self.wish = None;
+        }
+    }
+
+    fn stopped(&mut self, fx: &mut Effects) {
+        let cause = if self.term.0 == 0 && self.attempts == 0 { Cause::Inventory } else { Cause::Stopped };
+        self.failed_stops = 0;
+        if self.attempts >= START_ATTEMPTS {
+            (self.ask, self.wish) = (None, None);
+            self.turn(State::Failed, Cause::StartFailed, fx);
+        } else {
+            self.turn(State::Stopped, cause, fx);
+        }
+    }
+
+    /// It may still run, so it stays `stopping`, and the peer does not start it (L3).
+    fn stop_failed(&mut self, now: Instant, fx: &mut Effects) {
+        let doublings = self.failed_stops.min(16);
+        let again_in = STOP_RETRY.times(1 << doublings).min(STOP_RETRY_MAX);
+        self.failed_stops = self.failed_stops.saturating_add(1);
+        self.retry_at = Some(now + again_in);
+        fx.other = Some(Event::StopFailed { group: self.number, times: self.failed_stops, again_in });
+    }
+
+    pub fn decide(&mut self, scene: &Scene<'_>, fx: &mut Effects) {
+        match self.state {
+            State::Stopped | State::Failed => self.rest(scene, fx),
+            State::Starting => self.rise(scene, fx),
+            State::Held | State::Giving => self.hold(scene, fx),
+            State::Stopping => self.fall(scene, fx),
+        }
+    }
+
+    fn rest(&mut self, scene: &Scene<'_>, fx: &mut Effects) {
+        self.review_grant(scene);
+        match self.may_start(scene, fx) {
+            Some(cause) => self.start(cause, fx),
+            None => {
+                self.review_ask(scene);
+                self.answer(scene);
+            }
+        }
+    }
+
+    fn rise(&mut self, scene: &Scene<'_>, fx: &mut Effects) {
+        if let Some(cause) = self.must_yield(scene, fx) {
+            self.down(Verb::Drop, cause, fx);
+        } else if !scene.willing {
+            self.down(Verb::Drop, Cause::Leaving, fx);
+        }
+    }
+
+    fn hold(&mut self, scene: &Scene<'_>, fx: &mut Effects) {
+        if scene.two_way && scene.theirs.is_some_and(|theirs| !theirs.state.holds()) {
+            self.provisional = false;
+        }
+        if let Some(cause) = self.must_yield(scene, fx) {
+            self.down(Verb::Drop, cause, fx);
+        } else if !scene.willing {
+            self.down(Verb::Stop, Cause::Leaving, fx);
+        } else if let Some(cause) = self.may_give(scene) {
+            self.down(Verb::Stop, cause, fx);
+        } else if self.state == State::Giving && scene.theirs.is_none() {
+            self.wish = None;
+            self.turn(State::Held, Cause::NobodyAsks, fx);
+        }
+    }
+
+    fn fall(&mut self, scene: &Scene<'_>, fx: &mut Effects) {
+        if self.step.is_none() && self.retry_at.is_some_and(|at| at <= scene.now) {
+            self.retry_at = None;
+            self.begin(Verb::Stop, fx);
+        }
+    }
+
+    /// ACQUIRE: whether this group may start here, and why.
+    fn may_start(&self, scene: &Scene<'_>, fx: &mut Effects) -> Option<Cause> {
+        if !scene.willing {
+            return None;
+        }
+        let failed = self.state == State::Failed;
+        if failed && self.tried {
+            return None;
+        }
+        match scene.silence {
+            Silence::Judged(silent) => return Some(Cause::Silence(silent)),
+            Silence::Due => fx.judge = true,
+            Silence::No => {}
+        }
+        if self.granted {
+            return None;
+        }
+        if scene.goodbye.is_some_and(|last| last.state.is_down()) {
+            return Some(Cause::Goodbye);
+        }
+        (!failed && self.has_consent(scene)).then_some(Cause::Consent)
+    }
+
+    /// ACQUIRE a. The echo proves that the peer said so knowing of this ask, and lately: a grant composed before a stall,
+    /// or delivered late by a flaky link, does not count.
+    fn has_consent(&self, scene: &Scene<'_>) -> bool {
+        let (Some(ask), Some(theirs)) = (self.ask, scene.theirs) else { return false };
+        theirs.state.is_down() && theirs.granted && scene.echo >= ask.since && scene.echo_young
+    }
+
+    fn start(&mut self, cause: Cause, fx: &mut Effects) {
+        let claim = matches!(cause, Cause::Silence(_));
+        let evidence = claim || cause == Cause::Goodbye;
+        self.tried = self.state == State::Failed && evidence;
+        self.ordered = self.wish == Some(Wish::Take) || self.ask.is_some_and(|ask| ask.ordered);
+        self.term = if claim { self.seen.next() } else { self.seen.later(Term(1)) };
+        self.seen = self.term;
+        self.provisional = claim;
+        self.granted = false;
+        self.attempts = self.attempts.saturating_add(1);
+        self.turn(State::Starting, cause, fx);
+        self.begin(Verb::Start, fx);
+    }
+
+    /// RELEASE: the grant stands until the peer's beat shows the ask closed or the group held.
+    fn review_grant(&mut self, scene: &Scene<'_>) {
+        if let Some(theirs) = scene.theirs.or(scene.goodbye)
+            && (!theirs.ask || matches!(theirs.state, State::Held | State::Giving))
+        {
+            self.granted = false;
+        }
+    }
+
+    /// ASK: opens, keeps or closes this node's standing wish.
+    fn review_ask(&mut self, scene: &Scene<'_>) {
+        let Some(theirs) = scene.theirs else { return };
+        let reason = self.reason_to_ask(theirs, scene);
+        let may = scene.willing && self.state == State::Stopped && !self.granted && scene.now >= self.quiet_until;
+        let Some(ordered) = reason.filter(|_| may) else {
+            self.ask = None;
+            return;
+        };
+        let ask = self.ask.get_or_insert(Ask { since: scene.next_seq, ordered, grant_heard: None });
+        ask.ordered = ordered;
+        ask.grant_heard = if theirs.granted { ask.grant_heard.or(Some(scene.now)) } else { None };
+        if ask.grant_heard.is_some_and(|at| at + scene.deadtime <= scene.now) {
+            self.ask = None;
+            self.quiet_until = scene.now + scene.keepalive.times(2);
+        }
+    }
+
+    /// Whether there is a reason to ask, and whether it is an order.
+    fn reason_to_ask(&self, theirs: &GroupWord, scene: &Scene<'_>) -> Option<bool> {
+        if self.wish == Some(Wish::Take) {
+            return Some(true);
+        }
+        match theirs.state {
+            State::Giving => Some(theirs.ordered),
+            State::Stopped | State::Failed => Some(false),
+            State::Held if self.setup.preferred && scene.failback && !theirs.ordered => Some(false),
+            // Stopped for the order that this ask carries. Without an order nobody asks for what is on its way down.
+            State::Stopping if self.ask.is_some_and(|ask| ask.ordered) => Some(true),
+            _ => None,
+        }
+    }
+
+    /// RELEASE: grants what the peer asks for, unless this node asks with more right: an order beats no order, then the
+    /// preferred node.
+    fn answer(&mut self, scene: &Scene<'_>) {
+        let Some(theirs) = scene.theirs.filter(|theirs| scene.fresh && theirs.ask && theirs.state.is_down()) else {
+            return;
+        };
+        let theirs_wins = match self.ask {
+            None => true,
+            Some(ask) if ask.ordered == theirs.ordered => !self.setup.preferred,
+            Some(_) => theirs.ordered,
+        };
+        if theirs_wins {
+            self.granted = true;
+            self.ask = None;
+        }
+    }
+
+    /// RELEASE: whether a held group is to be stopped for the peer's ask.
+    fn may_give(&self, scene: &Scene<'_>) -> Option<Cause> {
+        let theirs = scene.theirs.filter(|theirs| scene.fresh && theirs.ask)?;
+        if theirs.ordered || self.state == State::Giving {
+            return Some(Cause::Handover);
+        }
+        (scene.failback && !self.setup.preferred && !self.ordered).then_some(Cause::Failback)
+    }
+
+    /// HEAL 1 and 2: whether this node must let go of what both hold. A function of the two words alone.
+    fn must_yield(&mut self, scene: &Scene<'_>, fx: &mut Effects) -> Option<Cause> {
+        let Some(theirs) = scene.theirs.filter(|theirs| theirs.state.holds()) else {
+            self.kept = false;
+            return None;
+        };
+        if !scene.two_way {
+            return scene.unheard.then_some(Cause::Unheard);
+        }
+        let (mine, theirs) = (self.term, theirs.term);
+        if theirs.after(mine) || !mine.after(theirs) && !self.setup.preferred {
+            return Some(Cause::Yielded { mine, theirs });
+        }
+        if !self.kept {
+            self.kept = true;
+            fx.other = Some(Event::Kept { group: self.number, mine, theirs });
+        }
+        None
+    }
+
+    fn down(&mut self, verb: Verb, cause: Cause, fx: &mut Effects) {
+        self.provisional = false;
+        if cause != Cause::StartFailed {
+            (self.ask, self.wish) = (None, None);
+            self.attempts = 0;
+        }
+        self.retry_at = None;
+        self.turn(State::Stopping, cause, fx);
+        self.begin(verb, fx);
+    }
+
+    fn begin(&mut self, verb: Verb, fx: &mut Effects) {
+        self.step = Some(verb);
+        fx.run.push(verb).expect("one decision begins one step");
+    }
+
+    fn turn(&mut self, to: State, cause: Cause, fx: &mut Effects) {
+        if fx.events.push((self.state, to, cause)).is_err() {
+            debug_assert!(false, "one decision makes two turns at most");
+        }
+        self.state = to;
+    }
+}

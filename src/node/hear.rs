@@ -1,0 +1,162 @@
+//! Bytes to news: what a frame must pass before anything in it counts. Each failure has its own counter, and none of
+//! them changes a state.
+
+use super::peer::{Greeting, Ignored, Untrusted};
+use super::setup::LinkKind;
+use super::{Event, Group, Node};
+use crate::wire::beat::Beat;
+use crate::wire::envelope::{Envelope, Kind, Refused};
+
+impl Node {
+    pub(super) fn hear(&mut self, number: u8, bytes: &[u8]) {
+        let index = usize::from(number);
+        let Some(link) = self.links.get_mut(index) else { return };
+        let mut deframer = core::mem::take(&mut link.deframer);
+        for byte in bytes {
+            match deframer.push(*byte) {
+                Some(Ok(body)) => self.take_body(number, body),
+                Some(Err(_)) => self.count_noise(number),
+                None => {}
+            }
+        }
+        self.links[index].deframer = deframer;
+    }
+
+    fn count_noise(&mut self, number: u8) {
+        let link = &mut self.links[usize::from(number)];
+        link.counters.noise += 1;
+        link.noise_at = Some(self.now);
+    }
+
+    fn take_body(&mut self, number: u8, body: &[u8]) {
+        let envelope = match Envelope::open(body) {
+            Ok(envelope) => envelope,
+            Err(Refused::Malformed) => return self.count_noise(number),
+            Err(Refused::Version(version)) => {
+                self.count_noise(number);
+                return self.suspect(number, Untrusted::OtherVersion(version));
+            }
+        };
+        let link = &mut self.links[usize::from(number)];
+        if link.is_own(envelope.mark()) {
+            return self.count_own(number);
+        }
+        if envelope.link != number {
+            link.counters.foreign += 1;
+            return;
+        }
+        match envelope.kind {
+            Kind::Beat => self.take_beat(number, &envelope),
+            Kind::Hello => self.take_hello(number, &envelope),
+        }
+    }
+
+    /// A node hears its own broadcasts; on a cable it means a loop.
+    fn count_own(&mut self, number: u8) {
+        let link = &mut self.links[usize::from(number)];
+        link.counters.looped += 1;
+        if matches!(link.kind, LinkKind::Serial { .. }) {
+            link.looped_at = Some(self.now);
+        }
+    }
+
+    fn suspect(&mut self, number: u8, why: Untrusted) {
+        let on_ethernet = matches!(self.links[usize::from(number)].kind, LinkKind::Broadcast);
+        self.peer.suspect(self.now, why, on_ethernet);
+    }
+
+    fn take_hello(&mut self, number: u8, envelope: &Envelope<'_>) {
+        let Some((hello, authentic)) = envelope.hello(&self.setup.keys) else {
+            return self.count_noise(number);
+        };
+        let greeting = self.peer.greet(self.now, &self.setup, &hello, authentic);
+        let link = &mut self.links[usize::from(number)];
+        if authentic && !matches!(greeting, Greeting::Ignored(Ignored::Own | Ignored::Neighbour)) {
+            link.counters.rx_frames += 1;
+        }
+        match greeting {
+            Greeting::Ignored(Ignored::Own) => self.count_own(number),
+            Greeting::Ignored(Ignored::Neighbour) => link.counters.foreign += 1,
+            Greeting::Ignored(Ignored::Old) => {}
+            Greeting::Untrusted(why) => {
+                link.counters.unauthentic += u64::from(why == Untrusted::WrongKey);
+                self.peer.unauthentic_at = Some(self.now);
+                self.suspect(number, why);
+            }
+            // At most one answer per keepalive and link.
+            Greeting::Answer => {
+                let answered = link.hello_at.is_some_and(|at| self.now < at + self.setup.timing.keepalive);
+                link.owes_hello |= !answered;
+            }
+            Greeting::Session { new_run } => {
+                link.heard_at = Some(self.now);
+                self.enter_session(new_run);
+            }
+        }
+    }
+
+    fn enter_session(&mut self, new_run: bool) {
+        self.links.iter_mut().for_each(super::link::Link::session_began);
+        self.groups.iter_mut().for_each(|group| group.session_began(new_run));
+        self.speech.answer_at_once();
+        self.note(Event::Session { new_run });
+    }
+
+    fn take_beat(&mut self, number: u8, envelope: &Envelope<'_>) {
+        let Some((seq, beat)) = self.verified(envelope).or_else(|| self.verified_prospect(envelope)) else {
+            self.links[usize::from(number)].counters.unauthentic += 1;
+            self.peer.unauthentic_at = Some(self.now);
+            return;
+        };
+        if beat.groups.len() != self.groups.len() {
+            return self.count_noise(number);
+        }
+        if self.links[usize::from(number)].hear(self.now, seq) {
+            self.take_news(seq, beat);
+        }
+    }
+
+    fn verified(&self, envelope: &Envelope<'_>) -> Option<(u64, Beat)> {
+        let session = self.peer.session.as_ref()?;
+        let seq = session.full_seq(envelope.beat_seq()?);
+        envelope.beat(&self.setup.keys, &session.inbound(), seq).map(|beat| (seq, beat))
+    }
+
+    /// A beat signed over the peer's latest nonce and my offer begins a session too.
+    fn verified_prospect(&mut self, envelope: &Envelope<'_>) -> Option<(u64, Beat)> {
+        let prospect = self.peer.prospect(self.now, self.setup.timing.deadtime)?;
+        let seq = prospect.full_seq(envelope.beat_seq()?);
+        let beat = envelope.beat(&self.setup.keys, &prospect.inbound(), seq)?;
+        let new_run = self.peer.accept_prospect(self.now, &self.setup)?;
+        self.enter_session(new_run);
+        Some((seq, beat))
+    }
+
+    /// A beat that this link had not heard. Another link may have: then it changes nothing more.
+    fn take_news(&mut self, seq: u64, beat: Beat) {
+        let timing = self.setup.timing;
+        let Some(session) = self.peer.session.as_mut() else { return };
+        let first = session.news.is_none();
+        let goodbye = beat.goodbye;
+        if !session.hear(self.now, seq, beat, timing.deadtime) {
+            return;
+        }
+        let Some(news) = &session.news else { return };
+        let knows_me = news.echo >= self.peer.goodbye_floor;
+        for (group, theirs) in self.groups.iter_mut().zip(&news.beat.groups) {
+            Group::heard(group, theirs);
+        }
+        let interval = self.now.since(self.peer.silent_since);
+        if goodbye && knows_me && !self.peer.left {
+            self.peer.left = true;
+            self.speech.answer_at_once();
+        }
+        self.peer.lives(self.now);
+        if interval >= timing.deadtime {
+            self.speech.answer_at_once();
+        }
+        if !first && interval > timing.warntime {
+            self.note(Event::Late { interval });
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! One path between the nodes: its deframer, what was heard on it, its counters.
+
+use super::setup::LinkKind;
+use crate::time::{Duration, Instant};
+use crate::wire::envelope::Mark;
+use crate::wire::frame::Deframer;
+
+/// Whether a link carries beats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// Both directions work.
+    Up,
+    /// One direction works.
+    OneWay,
+    /// Neither works.
+    Down,
+}
+
+/// Why a link is not up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkWhy {
+    /// Nothing is heard.
+    Silence,
+    /// One direction only.
+    OneWay,
+    /// The node hears itself.
+    Looped,
+    /// Bytes come that are no frames.
+    Noise,
+    /// The device is not there or could not be opened.
+    NoDevice,
+}
+
+/// What a link has counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Authentic frames received.
+    pub rx_frames: u64,
+    /// Frames handed to the device.
+    pub tx_frames: u64,
+    /// Frames that were damaged, malformed or of another version.
+    pub noise: u64,
+    /// Frames whose tag does not verify in this session.
+    pub unauthentic: u64,
+    /// Authentic beats that were heard before.
+    pub replayed: u64,
+    /// Own frames that came back.
+    pub looped: u64,
+    /// Frames of another link or another cluster.
+    pub foreign: u64,
+}
+
+impl Counters {
+    /// Everything received that was of no use.
+    pub fn rx_errors(&self) -> u64 {
+        self.noise + self.unauthentic + self.foreign
+    }
+}
+
+/// Own frames remembered, to know them when they come back: a loop delays them by a few frames at most.
+const MARKS: usize = 4;
+
+pub(super) struct Link {
+    pub kind: LinkKind,
+    pub deframer: Deframer,
+    pub counters: Counters,
+    pub device: bool,
+    /// Highest sequence number heard on this link in the present session.
+    pub rx_top: u64,
+    pub heard_at: Option<Instant>,
+    pub noise_at: Option<Instant>,
+    pub looped_at: Option<Instant>,
+    pub owes_beat: bool,
+    pub owes_hello: bool,
+    pub hello_at: Option<Instant>,
+    pub state: LinkState,
+    busy_until: Instant,
+    marks: [Mark; MARKS],
+    next_mark: usize,
+}
+
+impl Link {
+    pub fn new(kind: LinkKind) -> Self {
+        Self {
+            kind,
+            deframer: Deframer::default(),
+            counters: Counters::default(),
+            device: true,
+            rx_top: 0,
+            heard_at: None,
+            noise_at: None,
+            looped_at: None,
+            owes_beat: false,
+            owes_hello: false,
+            hello_at: None,
+            state: LinkState::Down,
+            busy_until: Instant::ZERO,
+            marks: [Mark::default(); MARKS],
+            next_mark: 0,
+        }
+    }
+
+    pub fn session_began(&mut self) {
+        self.rx_top = 0;
+        self.owes_hello = false;
+    }
+
+    /// This node was late by `length`: that time counts as silence of nobody.
+    pub fn stalled(&mut self, length: Duration) {
+        for at in [&mut self.heard_at, &mut self.noise_at, &mut self.looped_at].into_iter().flatten() {
+            *at += length;
+        }
+    }
+
+    /// An authentic beat: whether this link had not heard it yet.
+    pub fn hear(&mut self, now: Instant, seq: u64) -> bool {
+        if seq <= self.rx_top {
+            self.counters.replayed += 1;
+            return false;
+        }
+        self.rx_top = seq;
+        self.heard_at = Some(now);
+        self.counters.rx_frames += 1;
+        true
+    }
+
+    pub fn heard_within(&self, now: Instant, span: Duration) -> bool {
+        within(self.heard_at, now, span)
+    }
+
+    /// When what was heard here stops counting.
+    pub fn heard_until(&self, span: Duration) -> Option<Instant> {
+        self.heard_at.map(|at| at + span)
+    }
+
+    pub fn is_own(&self, mark: Mark) -> bool {
+        self.counters.tx_frames > 0 && self.marks.contains(&mark)
+    }
+
+    /// A frame of `len` bytes goes out: the line is busy until its last bit has left.
+    pub fn sent(&mut self, now: Instant, len: usize, mark: Mark) {
+        self.counters.tx_frames += 1;
+        self.marks[self.next_mark] = mark;
+        self.next_mark = (self.next_mark + 1) % MARKS;
+        if let LinkKind::Serial { baud } = self.kind {
+            let wire = Duration::from_micros(len as u64 * 10_000_000 / u64::from(baud.max(1)));
+            self.busy_until = self.busy_until.max(now) + wire;
+        }
+    }
+
+    /// When the line is free for another frame; none when it is free now.
+    pub fn busy(&self, now: Instant) -> Option<Instant> {
+        (self.busy_until > now).then_some(self.busy_until)
+    }
+
+    pub fn verdict(&self, now: Instant, span: Duration, peer_hears: bool) -> LinkState {
+        match (self.heard_within(now, span), peer_hears) {
+            (true, true) => LinkState::Up,
+            (false, false) => LinkState::Down,
+            _ => LinkState::OneWay,
+        }
+    }
+
+    pub fn why(&self, now: Instant, span: Duration) -> Option<LinkWhy> {
+        match self.state {
+            LinkState::Up => None,
+            _ if !self.device => Some(LinkWhy::NoDevice),
+            _ if within(self.looped_at, now, span) => Some(LinkWhy::Looped),
+            LinkState::OneWay => Some(LinkWhy::OneWay),
+            LinkState::Down if within(self.noise_at, now, span) => Some(LinkWhy::Noise),
+            LinkState::Down => Some(LinkWhy::Silence),
+        }
+    }
+}
+
+/// Whether `at` lies less than `span` before `now`.
+pub(super) fn within(at: Option<Instant>, now: Instant, span: Duration) -> bool {
+    at.is_some_and(|at| now < at + span)
+}

@@ -1,0 +1,290 @@
+//! The other node: the handshake, its life and silence over all links, and whether it is to be trusted.
+
+use super::link::within;
+use super::session::{Facts, Session};
+use super::setup::Setup;
+use crate::time::{Duration, Instant};
+use crate::wire::auth::{Key, Method};
+use crate::wire::hello::{Hello, Nonce};
+
+/// The verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerState {
+    /// Never heard, and initdead is not over.
+    Unknown,
+    /// Fresh beats within deadtime.
+    Alive,
+    /// Silent for deadtime, or never heard for initdead.
+    Dead,
+    /// It said goodbye with every group stopped.
+    Left,
+    /// Somebody is there whom this node must not trust.
+    Untrusted(Untrusted),
+}
+
+/// Why a peer is not trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untrusted {
+    /// Its frames do not verify with the key they name.
+    WrongKey,
+    /// It belongs to another cluster.
+    OtherCluster,
+    /// It has this node's name.
+    SameName,
+    /// Its haresources or auto_failback differ.
+    DifferentHaresources,
+    /// It speaks another version of the protocol.
+    OtherVersion(u8),
+}
+
+impl Untrusted {
+    /// Whether the frames that show it are authentic: nobody without the key can send them.
+    const fn is_authentic(self) -> bool {
+        !matches!(self, Self::WrongKey | Self::OtherVersion(_))
+    }
+}
+
+/// What became of a hello.
+pub(super) enum Greeting {
+    /// It is of no use: a loop, a neighbour, or older than what is known.
+    Ignored(Ignored),
+    /// It is not to be trusted.
+    Untrusted(Untrusted),
+    /// It knows nothing of my offer: to be answered.
+    Answer,
+    /// It proves a live peer: a session has begun, with a new run or not.
+    Session { new_run: bool },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ignored {
+    Own,
+    Neighbour,
+    Old,
+}
+
+/// The latest hello without proof of freshness: with it and my offer a beat of the peer can prove itself.
+struct Pending {
+    nonce: Nonce,
+    sequence: u32,
+    facts: Facts,
+    key: u8,
+}
+
+pub(super) struct Peer {
+    pub session: Option<Session>,
+    pub state: PeerState,
+    /// The last fresh word of the peer, or the start of this node while there was none; moved by own stalls.
+    pub silent_since: Instant,
+    pub ever_heard: bool,
+    /// Since when it has been alive without a break.
+    pub alive_since: Option<Instant>,
+    /// It left; its last beat is the session's news.
+    pub left: bool,
+    /// Goodbyes must echo this beat of mine at least: one that lay in a buffer during a stall does not count.
+    pub goodbye_floor: u64,
+    pub unauthentic_at: Option<Instant>,
+    untrusted: Option<(Untrusted, Instant)>,
+    /// Last frame that forbids a takeover for as long as such frames come.
+    barred_at: Option<Instant>,
+    /// Last unauthentic frame from Ethernet, where anybody can send garbage.
+    doubted_at: Option<Instant>,
+    pending: Option<Pending>,
+    last_run: Option<u64>,
+    offer: Nonce,
+    nonces: Nonces,
+}
+
+/// Nonces drawn from a random seed: the core has no source of randomness.
+struct Nonces {
+    seed: Key,
+    count: u64,
+}
+
+impl Nonces {
+    fn draw(&mut self) -> Nonce {
+        self.count += 1;
+        let tag = self.seed.sign(&[b"lubdub nonce", &self.count.to_le_bytes()]);
+        *tag.first_chunk().expect("a SHA-256 tag has sixteen bytes")
+    }
+}
+
+impl Peer {
+    pub fn new(now: Instant, setup: &Setup) -> Self {
+        let seed = Key::new(0, Method::Sha256, &setup.seed).expect("a seed is shorter than a secret may be");
+        let mut nonces = Nonces { seed, count: 0 };
+        let offer = nonces.draw();
+        Self {
+            session: None,
+            state: PeerState::Unknown,
+            silent_since: now,
+            ever_heard: false,
+            alive_since: None,
+            left: false,
+            goodbye_floor: 0,
+            unauthentic_at: None,
+            untrusted: None,
+            barred_at: None,
+            doubted_at: None,
+            pending: None,
+            last_run: None,
+            offer,
+            nonces,
+        }
+    }
+
+    pub fn offer(&self) -> Nonce {
+        self.offer
+    }
+
+    /// The peer's offer that a hello of mine answers.
+    pub fn answered(&self) -> Option<Nonce> {
+        self.pending.as_ref().map(|pending| pending.nonce)
+    }
+
+    /// The id of the key for an answer: one that the greeted peer accepts.
+    pub fn answer_key(&self) -> Option<u8> {
+        self.pending.as_ref().map(|pending| pending.key)
+    }
+
+    /// HANDSHAKE: takes a hello and says what it means. `authentic`: its tag verified with key `key`.
+    pub fn greet(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>, authentic: bool) -> Greeting {
+        let own_run = self.session.as_ref().is_some_and(|session| session.mine == hello.nonce);
+        if hello.nonce == self.offer || own_run || authentic && hello.run == setup.run {
+            return Greeting::Ignored(Ignored::Own);
+        }
+        if hello.node != setup.name && hello.node != setup.peer {
+            return Greeting::Ignored(Ignored::Neighbour);
+        }
+        match suspicion(setup, hello, authentic) {
+            Some(why) => Greeting::Untrusted(why),
+            None => self.welcome(now, setup, hello),
+        }
+    }
+
+    fn welcome(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>) -> Greeting {
+        if hello.answers == Some(self.offer) {
+            let key = setup.keys.send_to(&hello.fingerprints).id();
+            return Greeting::Session { new_run: self.begin(now, setup, hello.nonce, Facts::of(hello), key) };
+        }
+        if let Some(session) = &self.session
+            && session.theirs == hello.nonce
+            && now < session.began + setup.timing.warntime
+        {
+            // Sent before the peer entered this session: my beats will bring it in.
+            return Greeting::Ignored(Ignored::Old);
+        }
+        let older = |known: &Pending| known.facts.run == hello.run && hello.sequence < known.sequence;
+        if self.pending.as_ref().is_some_and(older) {
+            return Greeting::Ignored(Ignored::Old);
+        }
+        self.pending = Some(Pending {
+            nonce: hello.nonce,
+            sequence: hello.sequence,
+            facts: Facts::of(hello),
+            key: setup.keys.send_to(&hello.fingerprints).id(),
+        });
+        Greeting::Answer
+    }
+
+    /// The session that a beat would begin if it verifies: the peer's latest nonce with my offer.
+    pub fn prospect(&self, now: Instant, deadtime: Duration) -> Option<Session> {
+        let pending = self.pending.as_ref()?;
+        Some(Session::new(now, self.offer, pending.nonce, pending.facts, pending.key, deadtime))
+    }
+
+    /// A beat verified in the prospect.
+    pub fn accept_prospect(&mut self, now: Instant, setup: &Setup) -> Option<bool> {
+        let pending = self.pending.take()?;
+        Some(self.begin(now, setup, pending.nonce, pending.facts, pending.key))
+    }
+
+    /// Enters a session: the offer is used up. Whether the peer is another run than the last one known.
+    fn begin(&mut self, now: Instant, setup: &Setup, theirs: Nonce, facts: Facts, key: u8) -> bool {
+        let new_run = self.last_run != Some(facts.run);
+        self.session = Some(Session::new(now, self.offer, theirs, facts, key, setup.timing.deadtime));
+        self.offer = self.nonces.draw();
+        self.pending = None;
+        self.last_run = Some(facts.run);
+        self.left = false;
+        self.goodbye_floor = 0;
+        if new_run {
+            self.alive_since = None;
+        }
+        self.lives(now);
+        new_run
+    }
+
+    /// Something fresh came.
+    pub fn lives(&mut self, now: Instant) {
+        self.silent_since = now;
+        self.ever_heard = true;
+    }
+
+    pub fn suspect(&mut self, now: Instant, why: Untrusted, on_ethernet: bool) {
+        self.untrusted = Some((why, now));
+        if on_ethernet && !why.is_authentic() {
+            self.doubted_at = Some(now);
+        } else {
+            self.barred_at = Some(now);
+        }
+    }
+
+    /// L7: this node was late by `length`; that time is nobody's silence. A goodbye is believed no longer, since the peer
+    /// may have come back meanwhile.
+    pub fn stalled(&mut self, length: Duration) {
+        self.silent_since += length;
+        self.left = false;
+        self.goodbye_floor = self.session.as_ref().map_or(0, |session| session.tx_seq() + 1);
+        let times = [&mut self.barred_at, &mut self.doubted_at, &mut self.unauthentic_at];
+        for at in times.into_iter().flatten() {
+            *at += length;
+        }
+        if let Some((_, at)) = &mut self.untrusted {
+            *at += length;
+        }
+    }
+
+    pub fn is_alive(&self, now: Instant, setup: &Setup) -> bool {
+        self.session.is_some() && !self.left && now < self.silent_since + setup.timing.deadtime
+    }
+
+    /// Why somebody untrusted is present; beside a live session such frames are only counted.
+    pub fn untrusted(&self, now: Instant, setup: &Setup) -> Option<Untrusted> {
+        let (why, at) = self.untrusted?;
+        (!self.is_alive(now, setup) && within(Some(at), now, setup.timing.deadtime)).then_some(why)
+    }
+
+    pub fn untrusted_until(&self, setup: &Setup) -> Option<Instant> {
+        self.untrusted.map(|(_, at)| at + setup.timing.deadtime)
+    }
+
+    /// How long silence must last: deadtime, or initdead for a peer never heard in this run.
+    pub fn patience(&self, setup: &Setup) -> Duration {
+        if self.ever_heard { setup.timing.deadtime } else { setup.timing.initdead }
+    }
+
+    /// When silence allows a takeover. Unauthentic frames from Ethernet delay the start of a group with a VIP by one more
+    /// initdead at most; other untrusted frames forbid it for as long as they come.
+    pub fn takeover_at(&self, setup: &Setup, has_vip: bool) -> Instant {
+        let quiet = |at: Option<Instant>| at.map_or(Instant::ZERO, |at| at + setup.timing.deadtime);
+        let due = self.silent_since + self.patience(setup);
+        let doubt = quiet(self.doubted_at);
+        let doubt = if has_vip { doubt.min(due + setup.timing.initdead) } else { doubt };
+        due.max(quiet(self.barred_at)).max(doubt)
+    }
+}
+
+fn suspicion(setup: &Setup, hello: &Hello<'_>, authentic: bool) -> Option<Untrusted> {
+    if !authentic {
+        Some(Untrusted::WrongKey)
+    } else if hello.node == setup.name {
+        Some(Untrusted::SameName)
+    } else if hello.cluster != setup.cluster {
+        Some(Untrusted::OtherCluster)
+    } else if hello.digest != setup.digest {
+        Some(Untrusted::DifferentHaresources)
+    } else {
+        None
+    }
+}

@@ -1,0 +1,171 @@
+//! Two runs that have exchanged fresh nonces: sequence numbers, the newest beat, and when mine were sent.
+
+use super::link::within;
+use crate::time::{Duration, Instant};
+use crate::wire::beat::Beat;
+use crate::wire::envelope::Pairing;
+use crate::wire::hello::{Hello, Nonce};
+use heapless::Deque;
+
+/// Own beats without one of the peer after which 16 bits of sequence number may mean two things, so that a new session
+/// must begin (RFC 4303 appendix A2 has the same limit). 55 minutes at keepalive 100 ms.
+const UNANSWERED_MAX: u64 = 1 << 15;
+
+/// What a hello told of the peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Facts {
+    pub run: u64,
+    pub keepalive: Duration,
+    pub deadtime: Duration,
+    pub initdead: Duration,
+}
+
+impl Facts {
+    pub fn of(hello: &Hello<'_>) -> Self {
+        let millis = |ms: u32| Duration::from_millis(u64::from(ms));
+        Self {
+            run: hello.run,
+            keepalive: millis(hello.keepalive_ms),
+            deadtime: millis(hello.deadtime_ms),
+            initdead: millis(hello.initdead_ms),
+        }
+    }
+}
+
+/// The newest beat of the peer.
+#[derive(Clone, Debug)]
+pub(super) struct News {
+    pub at: Instant,
+    pub beat: Beat,
+    /// The full sequence number of the latest of my beats that the peer had heard.
+    pub echo: u64,
+    /// When that was sent, at the earliest.
+    pub echo_sent: Option<Instant>,
+}
+
+pub(super) struct Session {
+    pub mine: Nonce,
+    pub theirs: Nonce,
+    pub facts: Facts,
+    /// The id of the key that both accept.
+    pub key: u8,
+    pub news: Option<News>,
+    /// Since when, and for how many beats, the peer is heard but has not echoed a recent beat of mine.
+    pub unheard: Option<(Instant, u32)>,
+    pub began: Instant,
+    tx_seq: u64,
+    tx_at_news: u64,
+    rx_top: u64,
+    sent: SentLog,
+}
+
+impl Session {
+    pub fn new(now: Instant, mine: Nonce, theirs: Nonce, facts: Facts, key: u8, deadtime: Duration) -> Self {
+        Self {
+            mine,
+            theirs,
+            facts,
+            key,
+            news: None,
+            unheard: None,
+            began: now,
+            tx_seq: 0,
+            tx_at_news: 0,
+            rx_top: 0,
+            sent: SentLog::new(deadtime),
+        }
+    }
+
+    /// The nonces as the peer signs.
+    pub fn inbound(&self) -> Pairing {
+        Pairing { sender: self.theirs, receiver: self.mine }
+    }
+
+    /// The nonces as this node signs.
+    pub fn outbound(&self) -> Pairing {
+        Pairing { sender: self.mine, receiver: self.theirs }
+    }
+
+    /// The full sequence number that `low` must mean.
+    pub fn full_seq(&self, low: u16) -> u64 {
+        let ahead = low.wrapping_sub(self.rx_top as u16);
+        match ahead {
+            0..0x8000 => self.rx_top + u64::from(ahead),
+            _ => self.rx_top.saturating_sub(u64::from(ahead.wrapping_neg())),
+        }
+    }
+
+    pub fn tx_seq(&self) -> u64 {
+        self.tx_seq
+    }
+
+    pub fn echo(&self) -> u16 {
+        self.rx_top as u16
+    }
+
+    /// The number for a beat that says something new, or that is due.
+    pub fn next_beat(&mut self, now: Instant) {
+        self.tx_seq += 1;
+        self.sent.note(self.tx_seq, now);
+    }
+
+    /// Silence has outlasted the sequence numbers.
+    pub fn is_spent(&self) -> bool {
+        self.tx_seq - self.tx_at_news >= UNANSWERED_MAX
+    }
+
+    /// Takes an authentic beat; false when a newer one is known.
+    pub fn hear(&mut self, now: Instant, seq: u64, beat: Beat, two_way_span: Duration) -> bool {
+        if seq <= self.rx_top {
+            return false;
+        }
+        self.rx_top = seq;
+        self.tx_at_news = self.tx_seq;
+        let known = self.news.as_ref().map_or(0, |news| news.echo);
+        let echo = known + u64::from(beat.echo.wrapping_sub(known as u16));
+        let echo = if echo > self.tx_seq { known } else { echo };
+        let echo_sent = self.sent.sent_at(echo);
+        self.unheard = match self.unheard {
+            _ if within(echo_sent, now, two_way_span) => None,
+            None => Some((now, 1)),
+            Some((since, beats)) => Some((since, beats.saturating_add(1))),
+        };
+        self.news = Some(News { at: now, beat, echo, echo_sent });
+        true
+    }
+
+    /// The newest beat echoes one of mine sent within `span`.
+    pub fn is_two_way(&self, now: Instant, span: Duration) -> bool {
+        self.news.as_ref().is_some_and(|news| within(news.echo_sent, now, span))
+    }
+}
+
+/// When own beats were sent. Samples, not all of them: what it tells is the time of a sample at or before the beat, so
+/// that a beat may seem older than it is, never younger.
+struct SentLog {
+    samples: Deque<(u64, Instant), SAMPLES>,
+    spacing: Duration,
+}
+
+const SAMPLES: usize = 64;
+
+impl SentLog {
+    /// Reaches back two deadtimes, since everything older counts as never heard.
+    fn new(deadtime: Duration) -> Self {
+        Self { samples: Deque::new(), spacing: deadtime.part(SAMPLES as u64 / 2) }
+    }
+
+    fn note(&mut self, seq: u64, now: Instant) {
+        if self.samples.back().is_some_and(|(_, at)| now < *at + self.spacing) {
+            return;
+        }
+        if self.samples.is_full() {
+            self.samples.pop_front();
+        }
+        self.samples.push_back((seq, now)).expect("room was made");
+    }
+
+    fn sent_at(&self, seq: u64) -> Option<Instant> {
+        self.samples.iter().rev().find(|(sample, _)| *sample <= seq).map(|(_, at)| *at)
+    }
+}

@@ -1,0 +1,435 @@
+//! Short stories of ownership: two real nodes with real frames in virtual time.
+
+mod pair;
+
+use lubdub::node::{Cause, Event, LinkState, LinkWhy, Order, Owner, PeerState, Refusal, Untrusted};
+use lubdub::wire::beat::State;
+use pair::{MS, Pair};
+
+#[test]
+fn both_booted_at_once_each_takes_what_it_is_preferred_for() {
+    let mut pair = Pair::new();
+    pair.boot(0);
+    pair.boot(1);
+    let took = pair.until(MS(1000), |p| p.state(0, 0) == State::Held && p.state(1, 1) == State::Held);
+    assert!(took < MS(200), "{took:?}\n{}", pair.story());
+    pair.run(MS(60_000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)));
+    assert_eq!(pair.starts(1, 0, lubdub::time::Instant::ZERO), 0, "{}", pair.story());
+    assert!(pair.doubles.is_empty());
+}
+
+#[test]
+fn one_booted_alone_takes_everything_after_initdead() {
+    let mut pair = Pair::new();
+    pair.boot(1);
+    pair.run(MS(2990));
+    assert_eq!((pair.owner(0), pair.owner(1)), (None, None));
+    pair.run(MS(20));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(1), Some(1)));
+    assert_eq!(pair.peer(1), PeerState::Dead);
+}
+
+#[test]
+fn power_off_is_a_takeover_after_deadtime_and_failback_comes_once() {
+    let mut pair = Pair::settled();
+    pair.power_off(0);
+    let took = pair.until(MS(1000), |p| p.owner(0) == Some(1));
+    assert!(took <= MS(310), "{took:?}");
+    assert!(took >= MS(200));
+    assert_eq!(pair.term(1, 0), 2);
+    pair.run(MS(1000));
+    let back = pair.now;
+    pair.boot(0);
+    pair.run(MS(2900));
+    assert_eq!(pair.owner(0), Some(1), "not before F");
+    pair.run(MS(60_000));
+    assert_eq!(pair.owner(0), Some(0));
+    assert_eq!(pair.starts(0, 0, back), 1);
+    assert_eq!(pair.starts(1, 0, back), 0);
+    assert!(pair.doubles.is_empty());
+}
+
+#[test]
+fn without_auto_failback_groups_stay() {
+    let mut pair = Pair::new();
+    pair.auto_failback = false;
+    pair.boot(0);
+    pair.boot(1);
+    pair.run(MS(5000));
+    pair.power_off(0);
+    pair.run(MS(2000));
+    pair.boot(0);
+    pair.run(MS(60_000));
+    assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
+}
+
+#[test]
+fn a_clean_stop_hands_over_at_once() {
+    let mut pair = Pair::settled();
+    pair.order(0, Order::Leave);
+    let took = pair.until(MS(1000), |p| p.owner(0) == Some(1));
+    assert!(took < MS(20), "{took:?}");
+    pair.until(MS(1000), |p| p.boxes[0].left);
+    pair.run(MS(3000));
+    assert_eq!(pair.peer(1), PeerState::Left);
+    assert_eq!(pair.term(1, 0), 1, "consent keeps the term");
+    assert!(pair.doubles.is_empty());
+}
+
+#[test]
+fn the_standby_leaves_within_a_few_frames() {
+    let mut pair = Pair::settled();
+    pair.power_off(0);
+    pair.run(MS(1000));
+    pair.boot(0);
+    pair.run(MS(500));
+    pair.order(0, Order::Leave);
+    let took = pair.until(MS(1000), |p| p.boxes[0].left);
+    assert!(took < MS(20), "{took:?}");
+}
+
+#[test]
+fn a_takeover_by_order_outlasts_auto_failback_until_a_new_run() {
+    let mut pair = Pair::settled();
+    pair.order(1, Order::Takeover(1));
+    let took = pair.until(MS(1000), |p| p.state(1, 0) == State::Held);
+    assert!(took < MS(30), "{took:?}");
+    assert!(pair.doubles.is_empty());
+    pair.run(MS(60_000));
+    assert_eq!(pair.owner(0), Some(1));
+    pair.power_off(0);
+    pair.run(MS(1000));
+    pair.boot(0);
+    pair.run(MS(10_000));
+    assert_eq!(pair.owner(0), Some(0), "the preferred node began a new run\n{}", pair.story());
+}
+
+#[test]
+fn orders_move_groups_there_and_back() {
+    let mut pair = Pair::settled();
+    for _ in 0..5 {
+        pair.order(1, Order::Takeover(3));
+        pair.until(MS(1000), |p| p.state(1, 0) == State::Held && p.state(1, 1) == State::Held);
+        pair.run(MS(1000));
+        pair.order(0, Order::Takeover(1));
+        pair.until(MS(1000), |p| p.state(0, 0) == State::Held);
+        pair.run(MS(1000));
+        assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)));
+    }
+    assert!(pair.doubles.is_empty());
+}
+
+#[test]
+fn a_standby_by_order_stays_too() {
+    let mut pair = Pair::settled();
+    pair.order(0, Order::Standby(1));
+    let took = pair.until(MS(1000), |p| p.state(1, 0) == State::Held);
+    assert!(took < MS(30), "{took:?}");
+    pair.run(MS(60_000));
+    assert_eq!(pair.owner(0), Some(1));
+}
+
+#[test]
+fn standby_without_a_peer_is_refused() {
+    let mut pair = Pair::settled();
+    pair.power_off(1);
+    pair.run(MS(1000));
+    assert_eq!(pair.node(0).refuses(Order::Standby(1)), Some(Refusal::NoPeer(PeerState::Dead)));
+    assert_eq!(pair.owner(0), Some(0));
+}
+
+#[test]
+fn one_link_cut_moves_nothing_and_is_shown() {
+    for link in [0, 1] {
+        let mut pair = Pair::settled();
+        let before = pair.now;
+        pair.cut[0][link] = true;
+        pair.cut[1][link] = true;
+        pair.run(MS(320));
+        for side in [0, 1] {
+            let seen = pair.node(side).links().nth(link).unwrap();
+            assert_eq!((seen.state, seen.why), (LinkState::Down, Some(LinkWhy::Silence)));
+        }
+        pair.run(MS(20_000));
+        assert_eq!(pair.starts(0, 1, before) + pair.starts(1, 0, before), 0);
+        pair.cut_all(false);
+        pair.run(MS(320));
+        assert_eq!(pair.node(0).links().nth(link).unwrap().state, LinkState::Up);
+    }
+}
+
+#[test]
+fn a_link_broken_in_one_direction_is_one_way_on_both_nodes() {
+    let mut pair = Pair::settled();
+    pair.cut[0][0] = true;
+    pair.run(MS(500));
+    for side in [0, 1] {
+        assert_eq!(pair.node(side).links().next().unwrap().state, LinkState::OneWay);
+    }
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)));
+}
+
+#[test]
+fn two_one_way_links_in_opposite_directions_are_a_session() {
+    let mut pair = Pair::settled();
+    let before = pair.now;
+    pair.cut[0][0] = true;
+    pair.cut[1][1] = true;
+    pair.run(MS(20_000));
+    assert_eq!((pair.peer(0), pair.peer(1)), (PeerState::Alive, PeerState::Alive));
+    assert_eq!(pair.starts(0, 1, before) + pair.starts(1, 0, before), 0);
+}
+
+#[test]
+fn a_healed_partition_leaves_the_higher_claim_and_fails_back_once() {
+    let mut pair = Pair::settled();
+    pair.cut_all(true);
+    pair.run(MS(5000));
+    assert!(pair.holding(0, 0) && pair.holding(1, 0), "every path cut: two owners");
+    let healed = pair.now;
+    pair.cut_all(false);
+    let took = pair.until(MS(1000), |p| p.owner(0) == Some(1) && p.owner(1) == Some(0));
+    assert!(took < MS(150), "{took:?}: both nodes took what was the other's\n{}", pair.story());
+    pair.run(MS(2800));
+    assert_eq!(pair.owner(0), Some(1), "not before F");
+    pair.run(MS(10_000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)));
+    assert_eq!((pair.starts(0, 0, healed), pair.starts(1, 1, healed)), (1, 1));
+    assert_eq!((pair.starts(1, 0, healed), pair.starts(0, 1, healed)), (0, 0));
+    assert!(pair.has_event(1, |e| matches!(e, Event::Kept { group: 0, .. })));
+}
+
+#[test]
+fn a_partition_that_heals_in_one_direction_leaves_one_owner() {
+    for deaf in [0, 1] {
+        let mut pair = Pair::settled();
+        pair.cut_all(true);
+        pair.run(MS(5000));
+        // Only frames of the deaf node arrive.
+        pair.cut[deaf].fill(false);
+        pair.run(MS(1000));
+        assert_eq!((pair.owner(0), pair.owner(1)), (Some(deaf), Some(deaf)), "{}", pair.story());
+    }
+}
+
+#[test]
+fn a_thawed_owner_yields_to_the_higher_claim() {
+    let mut pair = Pair::settled();
+    let begin = pair.now;
+    pair.freeze(0, MS(2000));
+    pair.run(MS(1900));
+    assert!(pair.holding(1, 0));
+    pair.run(MS(300));
+    assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
+    assert!(pair.has_event(0, |e| matches!(e, Event::Stalled { .. })));
+    let thawed = pair.doubles.iter().filter(|at| **at > begin + MS(2050)).count();
+    assert_eq!(thawed, 0, "a double answer outlasts a round trip\n{}", pair.story());
+}
+
+#[test]
+fn a_frozen_standby_takes_nothing_when_it_thaws() {
+    let mut pair = Pair::settled();
+    pair.power_off(1);
+    pair.run(MS(1000));
+    pair.boot(1);
+    pair.run(MS(1000));
+    let before = pair.now;
+    for _ in 0..20 {
+        pair.freeze(1, MS(1234));
+        pair.run(MS(1500));
+    }
+    assert_eq!(pair.starts(1, 0, before), 0, "{}", pair.story());
+}
+
+#[test]
+fn a_goodbye_that_waited_during_a_stall_grants_nothing() {
+    let mut pair = Pair::settled();
+    pair.freeze(1, MS(150));
+    pair.order(0, Order::Leave);
+    pair.run(MS(149));
+    let before = pair.now;
+    pair.run(MS(5000));
+    assert_eq!(pair.owner(0), Some(1));
+    let goodbye = |e: &Event| matches!(e, Event::Group { group: 0, cause: Cause::Goodbye, .. });
+    let silence = |e: &Event| matches!(e, Event::Group { group: 0, cause: Cause::Silence(_), .. });
+    let consent = |e: &Event| matches!(e, Event::Group { group: 0, cause: Cause::Consent, .. });
+    assert!(!pair.has_event(1, goodbye) || pair.boxes[1].events.iter().any(|(at, e)| goodbye(e) && *at > before));
+    assert!(pair.has_event(1, silence) || pair.has_event(1, goodbye) || pair.has_event(1, consent));
+}
+
+#[test]
+fn a_failed_start_moves_the_group_once_and_stays_failed() {
+    let mut pair = Pair::new();
+    pair.boot(0);
+    pair.boxes[0].trouble[0].start_fails = true;
+    pair.boot(1);
+    pair.run(MS(60_000));
+    assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
+    assert_eq!(pair.state(0, 0), State::Failed);
+    assert_eq!(pair.starts(0, 0, lubdub::time::Instant::ZERO), 2);
+    assert_eq!(pair.starts(1, 0, lubdub::time::Instant::ZERO), 1);
+    assert_eq!(pair.node(0).refuses(Order::Takeover(1)), Some(Refusal::Failed(0)));
+    pair.boxes[0].trouble[0].start_fails = false;
+    pair.order(0, Order::Clear(1));
+    pair.run(MS(60_000));
+    assert_eq!(pair.owner(0), Some(0), "cleared, and failed back");
+}
+
+#[test]
+fn a_start_that_fails_on_both_ends_failed_on_both() {
+    let mut pair = Pair::new();
+    for side in [0, 1] {
+        pair.boot(side);
+        pair.boxes[side].trouble[0].start_fails = true;
+    }
+    pair.run(MS(60_000));
+    assert_eq!((pair.state(0, 0), pair.state(1, 0)), (State::Failed, State::Failed));
+    assert_eq!((pair.starts(0, 0, Default::default()), pair.starts(1, 0, Default::default())), (2, 2));
+}
+
+#[test]
+fn a_failed_node_tries_once_for_each_death_of_its_peer() {
+    let mut pair = Pair::new();
+    pair.boot(0);
+    pair.boxes[0].trouble[0].start_fails = true;
+    pair.boot(1);
+    pair.run(MS(5000));
+    let before = pair.now;
+    pair.power_off(1);
+    pair.run(MS(30_000));
+    assert_eq!(pair.starts(0, 0, before), 1, "{}", pair.story());
+    assert_eq!(pair.state(0, 0), State::Failed);
+}
+
+#[test]
+fn a_failed_stop_is_never_reported_stopped() {
+    let mut pair = Pair::settled();
+    pair.boxes[0].trouble[0].stop_fails = true;
+    pair.order(1, Order::Takeover(1));
+    pair.run(MS(20_000));
+    assert_eq!(pair.state(0, 0), State::Stopping);
+    assert_eq!(pair.owner(0), Some(0), "the peer starts nothing that may still run");
+    assert!(pair.has_event(0, |e| matches!(e, Event::StopFailed { group: 0, .. })));
+    pair.boxes[0].trouble[0].stop_fails = false;
+    pair.run(MS(60_000));
+    assert_eq!(pair.owner(0), Some(1), "the order still stands");
+}
+
+#[test]
+fn a_node_whose_stop_failed_does_not_leave() {
+    let mut pair = Pair::settled();
+    pair.boxes[0].trouble[0].stop_fails = true;
+    pair.order(0, Order::Leave);
+    pair.run(MS(30_000));
+    assert!(!pair.boxes[0].left);
+    assert_eq!(pair.peer(1), PeerState::Alive, "it beats on");
+    assert_eq!(pair.owner(0), Some(0));
+    assert_eq!(pair.owner(1), Some(1));
+}
+
+#[test]
+fn leftovers_of_a_former_run_are_removed_before_anything_is_said() {
+    let mut pair = Pair::settled();
+    pair.kill(0);
+    pair.run(MS(1000));
+    assert!(pair.holding(0, 0) && pair.holding(1, 0), "a killed daemon leaves its VIP until the lease comes");
+    pair.boot(0);
+    assert!(!pair.holding(0, 0));
+    pair.run(MS(1000));
+    assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
+}
+
+#[test]
+fn a_restart_within_deadtime_is_settled_by_the_handshake() {
+    let mut pair = Pair::settled();
+    pair.kill(0);
+    pair.run(MS(100));
+    pair.boot(0);
+    pair.run(MS(10_000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+    assert!(pair.doubles.is_empty());
+}
+
+#[test]
+fn untrusted_peers_are_named_and_take_nothing() {
+    let cases: [(fn(&mut Pair), Untrusted); 2] =
+        [(|p| p.secret[1] = "other", Untrusted::WrongKey), (|p| p.digest[1] = [9; 8], Untrusted::DifferentHaresources)];
+    for (differ, why) in cases {
+        let mut pair = Pair::settled();
+        pair.power_off(1);
+        pair.run(MS(1000));
+        assert_eq!(pair.owner(1), Some(0));
+        differ(&mut pair);
+        pair.boot(1);
+        pair.run(MS(2000));
+        assert_eq!(pair.peer(0), PeerState::Untrusted(why));
+        assert_eq!(pair.peer(1), PeerState::Untrusted(why));
+        pair.run(MS(60_000));
+        assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(0)), "{}", pair.story());
+        pair.power_off(0);
+        pair.run(MS(5000));
+        assert_eq!((pair.owner(0), pair.owner(1)), (Some(1), Some(1)), "the waits of a silent peer");
+    }
+}
+
+#[test]
+fn a_looped_cable_is_named() {
+    let mut pair = Pair::new();
+    pair.boot(0);
+    pair.run(MS(500));
+    let sent = pair.frames[0].clone();
+    let (_, link, bytes) = sent.iter().rev().find(|(_, link, _)| *link == 0).unwrap();
+    pair.tell(0, lubdub::node::Input::Bytes { link: *link, bytes });
+    let seen = pair.node(0).links().next().unwrap();
+    assert_eq!((seen.why, seen.counters.looped), (Some(LinkWhy::Looped), 1));
+    assert_eq!(pair.peer(0), PeerState::Unknown);
+}
+
+#[test]
+fn replayed_traffic_of_any_age_changes_nothing() {
+    let mut pair = Pair::settled();
+    pair.run(MS(1000));
+    let old: Vec<_> = [0, 1].map(|side| pair.frames[side].clone()).concat();
+    pair.power_off(1);
+    pair.run(MS(1000));
+    pair.boot(1);
+    pair.run(MS(1000));
+    let before = pair.now;
+    for (_, link, bytes) in &old {
+        for side in [0, 1] {
+            pair.tell(side, lubdub::node::Input::Bytes { link: *link, bytes });
+        }
+        pair.run(MS(1));
+    }
+    assert_eq!((pair.peer(0), pair.peer(1)), (PeerState::Alive, PeerState::Alive), "{}", pair.story());
+    assert_eq!(pair.starts(0, 0, before), 0);
+    // The survivor must still notice a death while it is fed recordings.
+    pair.power_off(1);
+    let end = pair.now + MS(2000);
+    let mut feed = old.iter().cycle();
+    while pair.now < end {
+        let (_, link, bytes) = feed.next().unwrap();
+        pair.tell(0, lubdub::node::Input::Bytes { link: *link, bytes });
+        pair.run(MS(3));
+    }
+    assert_eq!(pair.owner(1), Some(0), "{}", pair.story());
+    assert_eq!(pair.sees_owner(0, 1), Owner::Me);
+}
+
+#[test]
+fn a_late_heartbeat_is_reported_with_its_interval() {
+    let mut pair = Pair::settled();
+    pair.cut_all(true);
+    pair.run(MS(230));
+    pair.cut_all(false);
+    pair.run(MS(200));
+    assert!(pair.has_event(0, |e| matches!(e, Event::Late { interval } if *interval > MS(200))), "{}", pair.story());
+}
+
+#[test]
+fn a_beat_of_two_groups_with_md5_takes_at_most_32_bytes_on_the_cable() {
+    let pair = Pair::settled();
+    let beat = pair.frames[0].iter().rev().find(|(_, link, _)| *link == 0).unwrap();
+    assert!(beat.2.len() <= 32, "{} bytes", beat.2.len());
+}

@@ -1,0 +1,383 @@
+//! Two nodes, a cable and a broadcast segment in virtual time: real frames, no clock, no sleep.
+//!
+//! Events are taken in the order of their time, so a story that passes once passes always.
+
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
+use lubdub::node::{
+    Event, GroupSetup, Input, LinkKind, Name, Node, Order, Output, Owner, PeerState, Setup, Timing, Verb, Why,
+};
+use lubdub::time::{Duration, Instant};
+use lubdub::wire::auth::{Key, Keyring, Method};
+use lubdub::wire::beat::State;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+
+pub const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// Which node: 0 is node1, preferred for the even groups.
+pub type Side = usize;
+
+/// What goes wrong with the resources of one node's group.
+#[derive(Clone, Copy, Default)]
+pub struct Trouble {
+    pub start_fails: bool,
+    pub stop_fails: bool,
+}
+
+/// One appliance.
+pub struct Box {
+    pub node: Option<Node>,
+    pub holds: Vec<bool>,
+    pub trouble: Vec<Trouble>,
+    /// Not scheduled: nothing is handled before this.
+    frozen_until: Option<Instant>,
+    backlog: Vec<(u8, Vec<u8>)>,
+    wake: Option<(Instant, Why)>,
+    steps: BTreeMap<u8, (u64, Verb)>,
+    pub left: bool,
+    pub runs: u64,
+    pub events: Vec<(Instant, Event)>,
+}
+
+enum What {
+    Arrives { to: Side, link: u8, bytes: Vec<u8> },
+    StepEnds { on: Side, group: u8, id: u64 },
+    Thaw { on: Side },
+}
+
+pub struct Pair {
+    pub now: Instant,
+    pub boxes: [Box; 2],
+    /// `cut[from][link]`: frames from that side on that link vanish.
+    pub cut: [Vec<bool>; 2],
+    pub links: Vec<LinkKind>,
+    pub step_time: Duration,
+    pub timing: Timing,
+    pub auto_failback: bool,
+    pub groups: usize,
+    pub digest: [[u8; 8]; 2],
+    pub secret: [&'static str; 2],
+    queue: BinaryHeap<Reverse<(Instant, u64)>>,
+    what: BTreeMap<u64, What>,
+    count: u64,
+    /// Moments at which both held a group.
+    pub doubles: Vec<Instant>,
+    pub frames: [Vec<(Instant, u8, Vec<u8>)>; 2],
+}
+
+impl Pair {
+    pub fn new() -> Self {
+        let idle = || Box {
+            node: None,
+            holds: Vec::new(),
+            trouble: Vec::new(),
+            frozen_until: None,
+            backlog: Vec::new(),
+            wake: None,
+            steps: BTreeMap::new(),
+            left: false,
+            runs: 0,
+            events: Vec::new(),
+        };
+        Self {
+            now: Instant::from_micros(1_000_000),
+            boxes: [idle(), idle()],
+            cut: [vec![false; 2], vec![false; 2]],
+            links: vec![LinkKind::Serial { baud: 115_200 }, LinkKind::Broadcast],
+            step_time: MS(2),
+            timing: Timing { keepalive: MS(100), warntime: MS(200), deadtime: MS(300), initdead: MS(3000) },
+            auto_failback: true,
+            groups: 2,
+            digest: [[7; 8]; 2],
+            secret: ["redhat", "redhat"],
+            queue: BinaryHeap::new(),
+            what: BTreeMap::new(),
+            count: 0,
+            doubles: Vec::new(),
+            frames: [Vec::new(), Vec::new()],
+        }
+    }
+
+    /// Both on, and settled for five seconds.
+    pub fn settled() -> Self {
+        let mut pair = Self::new();
+        pair.boot(0);
+        pair.boot(1);
+        pair.run(MS(5000));
+        pair
+    }
+
+    pub fn setup(&self, side: Side, run: u64) -> Setup {
+        let names: [Name; 2] = ["node1.a.com", "node2.a.com"].map(|name| Name::try_from(name).unwrap());
+        let key = Key::new(3, Method::Md5, self.secret[side].as_bytes()).unwrap();
+        Setup {
+            name: names[side].clone(),
+            peer: names[1 - side].clone(),
+            cluster: "linux-ha".try_into().unwrap(),
+            timing: self.timing,
+            auto_failback: self.auto_failback,
+            links: self.links.iter().copied().collect(),
+            groups: (0..self.groups).map(|n| GroupSetup { preferred: n % 2 == side, has_vip: true }).collect(),
+            macs: Default::default(),
+            digest: self.digest[side],
+            keys: Keyring::new(3, [key]).unwrap(),
+            run,
+            seed: [run as u8; 32],
+        }
+    }
+
+    pub fn boot(&mut self, side: Side) {
+        let run = self.boxes[side].runs * 2 + side as u64 + 1;
+        let node = Node::new(self.now, self.setup(side, run));
+        let it = &mut self.boxes[side];
+        it.runs += 1;
+        it.node = Some(node);
+        it.holds.resize(self.groups, false);
+        it.trouble.resize(self.groups, Trouble::default());
+        it.left = false;
+        it.steps.clear();
+        self.drain(side);
+    }
+
+    /// Power fails: nothing is left of it.
+    pub fn power_off(&mut self, side: Side) {
+        self.kill(side);
+        self.boxes[side].holds.fill(false);
+    }
+
+    /// The daemon dies; what it started runs on.
+    pub fn kill(&mut self, side: Side) {
+        let it = &mut self.boxes[side];
+        it.node = None;
+        it.wake = None;
+        it.steps.clear();
+        it.backlog.clear();
+    }
+
+    /// The daemon is not scheduled for this long; what arrives waits for it.
+    pub fn freeze(&mut self, side: Side, span: Duration) {
+        let until = self.now + span;
+        self.boxes[side].frozen_until = Some(until);
+        self.at(until, What::Thaw { on: side });
+    }
+
+    pub fn order(&mut self, side: Side, order: Order) {
+        self.tell(side, Input::Order(order));
+    }
+
+    pub fn cut_all(&mut self, cut: bool) {
+        self.cut.iter_mut().for_each(|links| links.fill(cut));
+    }
+
+    fn at(&mut self, when: Instant, what: What) {
+        self.count += 1;
+        self.queue.push(Reverse((when, self.count)));
+        self.what.insert(self.count, what);
+    }
+
+    pub fn tell(&mut self, side: Side, input: Input<'_>) {
+        if let Some(node) = &mut self.boxes[side].node {
+            node.handle(self.now, input);
+            self.drain(side);
+        }
+    }
+
+    fn drain(&mut self, side: Side) {
+        loop {
+            let Some(node) = &mut self.boxes[side].node else { return };
+            match node.poll() {
+                Output::Transmit { link, frame } => self.transmit(side, link, frame.bytes().to_vec()),
+                Output::Run { group, verb } => self.step(side, group, verb),
+                Output::Note(event) => self.boxes[side].events.push((self.now, event)),
+                Output::Left => self.boxes[side].left = true,
+                Output::Wait { until, why } => {
+                    self.boxes[side].wake = Some((until, why));
+                    break;
+                }
+            }
+        }
+        if self.boxes[side].left {
+            self.kill(side);
+        }
+    }
+
+    fn transmit(&mut self, from: Side, link: u8, bytes: Vec<u8>) {
+        self.frames[from].push((self.now, link, bytes.clone()));
+        if self.cut[from][usize::from(link)] {
+            return;
+        }
+        let wire = match self.links[usize::from(link)] {
+            LinkKind::Serial { baud } => {
+                Duration::from_micros(bytes.len() as u64 * 10_000_000 / u64::from(baud)) + Duration::from_micros(300)
+            }
+            LinkKind::Broadcast => Duration::from_micros(120),
+        };
+        self.at(self.now + wire, What::Arrives { to: 1 - from, link, bytes });
+    }
+
+    fn step(&mut self, side: Side, group: u8, verb: Verb) {
+        if verb == Verb::Announce {
+            return;
+        }
+        if verb == Verb::Drop {
+            self.boxes[side].holds[usize::from(group)] = false;
+        }
+        self.count += 1;
+        let id = self.count;
+        self.boxes[side].steps.insert(group, (id, verb));
+        if verb == Verb::Start && !self.boxes[side].trouble[usize::from(group)].start_fails {
+            self.boxes[side].holds[usize::from(group)] = true;
+        }
+        self.at(self.now + self.step_time, What::StepEnds { on: side, group, id });
+    }
+
+    fn end_step(&mut self, side: Side, group: u8, id: u64) {
+        let it = &mut self.boxes[side];
+        let index = usize::from(group);
+        let Some((current, verb)) = it.steps.get(&group).copied() else { return };
+        if current != id {
+            return;
+        }
+        it.steps.remove(&group);
+        let ok = match verb {
+            Verb::Start => !it.trouble[index].start_fails,
+            _ => !it.trouble[index].stop_fails,
+        };
+        if verb != Verb::Start && ok {
+            it.holds[index] = false;
+        }
+        self.tell(side, Input::Done { group, verb, ok });
+    }
+
+    /// Lives for `span`.
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(at) = self.next_moment().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.one_event();
+            self.look();
+        }
+        self.now = end;
+    }
+
+    /// Lives until `condition` holds; panics after `limit`. How long it took.
+    pub fn until(&mut self, limit: Duration, condition: impl Fn(&Self) -> bool) -> Duration {
+        let begin = self.now;
+        let end = begin + limit;
+        while !condition(self) {
+            let next = self.next_moment().filter(|at| *at <= end);
+            assert!(next.is_some(), "not within {limit:?}\n{}", self.story());
+            self.now = self.now.max(next.unwrap());
+            self.one_event();
+            self.look();
+        }
+        self.now.since(begin)
+    }
+
+    fn awake(&self, side: Side) -> bool {
+        self.boxes[side].frozen_until.is_none()
+    }
+
+    fn next_moment(&self) -> Option<Instant> {
+        let wakes = (0..2).filter(|side| self.awake(*side)).filter_map(|side| self.boxes[side].wake.map(|(at, _)| at));
+        let queued = self.queue.peek().map(|Reverse((at, _))| *at);
+        wakes.chain(queued).min()
+    }
+
+    fn one_event(&mut self) {
+        if self.queue.peek().is_some_and(|Reverse((at, _))| *at <= self.now) {
+            let Reverse((_, id)) = self.queue.pop().unwrap();
+            let what = self.what.remove(&id).unwrap();
+            return self.happen(what);
+        }
+        for side in [0, 1] {
+            if self.awake(side)
+                && let Some((at, why)) = self.boxes[side].wake
+                && at <= self.now
+            {
+                self.boxes[side].wake = None;
+                self.tell(side, Input::Wake { swept: why == Why::Judge });
+            }
+        }
+    }
+
+    fn happen(&mut self, what: What) {
+        match what {
+            What::Arrives { to, link, bytes } if !self.awake(to) => self.boxes[to].backlog.push((link, bytes)),
+            What::Arrives { to, link, bytes } => self.tell(to, Input::Bytes { link, bytes: &bytes }),
+            What::StepEnds { on, group, id } if !self.awake(on) => {
+                let until = self.boxes[on].frozen_until.unwrap();
+                self.at(until, What::StepEnds { on, group, id });
+            }
+            What::StepEnds { on, group, id } => self.end_step(on, group, id),
+            What::Thaw { on } => {
+                self.boxes[on].frozen_until = None;
+                for (link, bytes) in std::mem::take(&mut self.boxes[on].backlog) {
+                    self.tell(on, Input::Bytes { link, bytes: &bytes });
+                }
+            }
+        }
+    }
+
+    fn look(&mut self) {
+        let both = (0..self.groups).any(|group| self.holding(0, group) && self.holding(1, group));
+        if both && self.doubles.last() != Some(&self.now) {
+            self.doubles.push(self.now);
+        }
+    }
+
+    pub fn holding(&self, side: Side, group: usize) -> bool {
+        self.boxes[side].holds.get(group).copied().unwrap_or(false)
+    }
+
+    pub fn owner(&self, group: usize) -> Option<Side> {
+        match (self.holding(0, group), self.holding(1, group)) {
+            (true, false) => Some(0),
+            (false, true) => Some(1),
+            _ => None,
+        }
+    }
+
+    pub fn node(&self, side: Side) -> &Node {
+        self.boxes[side].node.as_ref().expect("the node is on")
+    }
+
+    pub fn state(&self, side: Side, group: usize) -> State {
+        self.node(side).groups().nth(group).unwrap().state
+    }
+
+    pub fn sees_owner(&self, side: Side, group: usize) -> Owner {
+        self.node(side).groups().nth(group).unwrap().owner
+    }
+
+    pub fn term(&self, side: Side, group: usize) -> u8 {
+        self.node(side).groups().nth(group).unwrap().term.0
+    }
+
+    pub fn peer(&self, side: Side) -> PeerState {
+        self.node(side).peer()
+    }
+
+    /// Times that `side` began to start group `group` since `since`.
+    pub fn starts(&self, side: Side, group: u8, since: Instant) -> usize {
+        let started =
+            |event: &Event| matches!(event, Event::Group { group: g, to: State::Starting, .. } if *g == group);
+        self.boxes[side].events.iter().filter(|(at, event)| *at >= since && started(event)).count()
+    }
+
+    pub fn has_event(&self, side: Side, matching: impl Fn(&Event) -> bool) -> bool {
+        self.boxes[side].events.iter().any(|(_, event)| matching(event))
+    }
+
+    pub fn story(&self) -> String {
+        let mut lines: Vec<(Instant, String)> = Vec::new();
+        for side in [0, 1] {
+            for (at, event) in &self.boxes[side].events {
+                lines.push((*at, format!("{:>10} node{}: {event:?}", at.as_micros(), side + 1)));
+            }
+        }
+        lines.sort_by_key(|(at, _)| *at);
+        lines.into_iter().map(|(_, line)| line + "\n").collect()
+    }
+}
