@@ -1,5 +1,7 @@
 //! Short stories of ownership: two real nodes with real frames in virtual time.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod pair;
 
 use lubdub::node::{Cause, Event, LinkState, LinkWhy, Order, Owner, PeerState, Refusal, Untrusted};

@@ -1,5 +1,6 @@
 //! The beat path takes nothing from the heap: two nodes live a thousand beats, and the allocator is not asked once.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(unsafe_code, reason = "an allocator that counts has to be one")]
 
 use lubdub::node::{GroupSetup, Input, LinkKind, Node, Output, Setup, Timing, Verb, Why};

@@ -1,5 +1,7 @@
 //! The bytes on the line: pinned, resynchronising, independent of how reads were chunked.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 use lubdub::wire::auth::{Key, Keyring, Method};
 use lubdub::wire::beat::{BEAT_MAX, Beat, GroupWord, State, Term};
 use lubdub::wire::envelope::{Envelope, Kind, Pairing, Refused, seal_beat, seal_hello};

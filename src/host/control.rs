@@ -1,0 +1,171 @@
+//! The control socket: one request a connection, one line each way and a text.
+//!
+//! A request is a line of words (`status`, `status json`, `takeover all 60000`), the last number being milliseconds to
+//! wait. The answer is a line `EXIT-CODE out|err` and what the command prints. Only root, or the user that the daemon
+//! runs as, is served; everything is bounded in number, size and time.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::task::{Context, Poll};
+
+use lubdub::time::{Duration, Instant};
+use tokio::net::{UnixListener, UnixStream};
+
+/// The socket's name in the run directory.
+pub const SOCKET: &str = "control";
+/// The lock's name in the run directory.
+const LOCK: &str = "lock";
+/// Connections at a time; the next one waits in the kernel's queue.
+const CLIENTS_MAX: usize = 16;
+/// Bytes of a request at most.
+const REQUEST_MAX: usize = 1024;
+/// A client that has not said what it wants by then is disconnected.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Sole use of a run directory; given back when the process ends, however it ends.
+pub struct RunDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RunDir {
+    /// Makes the directory where it is missing, and takes it.
+    ///
+    /// # Errors
+    /// `WouldBlock`: another instance holds it. Others: it cannot be made or written.
+    pub fn take(path: &Path) -> io::Result<Self> {
+        fs::DirBuilder::new().recursive(true).mode(0o755).create(path)?;
+        let lock = OpenOptions::new().create(true).write(true).truncate(false).open(path.join(LOCK))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+            TryLockError::Error(error) => error,
+        })?;
+        Ok(Self { path: path.to_owned(), _lock: lock })
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// What a client wants.
+#[derive(Debug)]
+pub struct Request {
+    /// Names the connection, for the answer.
+    pub client: u64,
+    /// The words of the line.
+    pub words: Vec<String>,
+}
+
+struct Client {
+    id: u64,
+    stream: UnixStream,
+    line: Vec<u8>,
+    /// When it is given up; none once it has asked.
+    until: Option<Instant>,
+}
+
+/// The listening end.
+pub struct Control {
+    listener: UnixListener,
+    clients: Vec<Client>,
+    next_id: u64,
+    uid: u32,
+}
+
+impl Control {
+    /// Listens in a run directory that is ours: a socket found there is a dead daemon's.
+    ///
+    /// # Errors
+    /// The socket cannot be made.
+    pub fn new(run_dir: &RunDir) -> io::Result<Self> {
+        let path = run_dir.path.join(SOCKET);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(&path)?;
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
+        Ok(Self { listener, clients: Vec::new(), next_id: 0, uid: nix::unistd::geteuid().as_raw() })
+    }
+
+    /// The next request.
+    pub fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Request> {
+        self.clients.retain(|client| client.until.is_none_or(|until| now < until));
+        while self.clients.len() < CLIENTS_MAX {
+            let Poll::Ready(Ok((stream, _))) = self.listener.poll_accept(cx) else { break };
+            self.admit(stream, now);
+        }
+        let mut index = 0;
+        while index < self.clients.len() {
+            match self.clients[index].poll(cx) {
+                Poll::Ready(Some(words)) => return Poll::Ready(Request { client: self.clients[index].id, words }),
+                Poll::Ready(None) => drop(self.clients.swap_remove(index)),
+                Poll::Pending => index += 1,
+            }
+        }
+        Poll::Pending
+    }
+
+    /// When a silent client is given up.
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.clients.iter().filter_map(|client| client.until).min()
+    }
+
+    fn admit(&mut self, stream: UnixStream, now: Instant) {
+        let served = stream.peer_cred().is_ok_and(|peer| peer.uid() == 0 || peer.uid() == self.uid);
+        if !served {
+            let _ = stream.try_write(b"77 err\nonly root may talk to the daemon\n");
+            return;
+        }
+        self.next_id += 1;
+        self.clients.push(Client { id: self.next_id, stream, line: Vec::new(), until: Some(now + PATIENCE) });
+    }
+
+    /// Answers and hangs up. A client that does not take its answer loses it: nothing waits here.
+    pub fn answer(&mut self, client: u64, code: u8, text: &str) {
+        let Some(index) = self.clients.iter().position(|known| known.id == client) else { return };
+        let client = self.clients.swap_remove(index);
+        let stream = if code == 0 || text.starts_with(['{', '[']) { "out" } else { "err" };
+        let _ = client.stream.try_write(format!("{code} {stream}\n{text}").as_bytes());
+    }
+
+    /// Answers with a text for standard output whatever the code.
+    pub fn show(&mut self, client: u64, code: u8, text: &str) {
+        let Some(index) = self.clients.iter().position(|known| known.id == client) else { return };
+        let client = self.clients.swap_remove(index);
+        let _ = client.stream.try_write(format!("{code} out\n{text}").as_bytes());
+    }
+}
+
+impl Client {
+    /// The words once a whole line is there; none when the client is to be dropped.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Vec<String>>> {
+        let mut buf = [0; 256];
+        loop {
+            match self.stream.poll_read_ready(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(None),
+                Poll::Ready(Ok(())) => {}
+            }
+            let read = match self.stream.try_read(&mut buf) {
+                Ok(0) => return Poll::Ready(None),
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(_) => return Poll::Ready(None),
+            };
+            if self.until.is_none() || self.line.len() + read > REQUEST_MAX {
+                return Poll::Ready(None);
+            }
+            self.line.extend_from_slice(&buf[..read]);
+            if let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
+                self.until = None;
+                let line = String::from_utf8_lossy(&self.line[..end]);
+                return Poll::Ready(Some(line.split_ascii_whitespace().map(str::to_owned).collect()));
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Each event of the node as one line: who, what, why, with the numbers that led to it.
+
+use std::fmt;
+
+use lubdub::node::{Cause, Event, LinkState, PeerState, Timing, Untrusted};
+use lubdub::time::Duration;
+use lubdub::wire::beat::State;
+
+use super::names::Names;
+use super::report::Level;
+use super::words;
+
+/// One event, to be displayed.
+pub struct Line<'a> {
+    /// The event.
+    pub event: &'a Event,
+    /// The names in it.
+    pub names: &'a Names,
+    /// The timings it is measured by.
+    pub timing: Timing,
+}
+
+impl Line<'_> {
+    /// How much it matters.
+    pub fn level(&self) -> Level {
+        match self.event {
+            Event::StopFailed { .. } => Level::Crit,
+            Event::Group { to: State::Failed, .. } => Level::Crit,
+            Event::Group { cause: Cause::StartFailed, .. } => Level::Err,
+            Event::Group { cause: Cause::Silence(_) | Cause::Yielded { .. } | Cause::Unheard, .. } => Level::Warning,
+            Event::Peer { to: PeerState::Alive | PeerState::Left | PeerState::Unknown, .. } => Level::Notice,
+            Event::Link { to: LinkState::Up, .. } | Event::Session { .. } | Event::Group { .. } => Level::Notice,
+            _ => Level::Warning,
+        }
+    }
+
+    /// Which events repeat each other, if it is one that may come often.
+    pub fn repeats(&self) -> Option<u32> {
+        match self.event {
+            Event::Late { .. } => Some(1),
+            Event::Stalled { .. } => Some(2),
+            Event::Lost { .. } => Some(3),
+            Event::Link { link, to, .. } => Some(0x100 | u32::from(*link) << 2 | *to as u32),
+            _ => None,
+        }
+    }
+
+    fn peer_line(&self, f: &mut fmt::Formatter<'_>, from: PeerState, to: PeerState, silent: Duration) -> fmt::Result {
+        let (before, after) = (words::peer(from), words::peer(to));
+        write!(f, "node {}: {before} -> {after}", self.names.peer)?;
+        match to {
+            PeerState::Dead if from == PeerState::Unknown => {
+                write!(f, ": never heard for {} (initdead {})", Ms(silent), Ms(self.timing.initdead))
+            }
+            PeerState::Dead => {
+                write!(f, ": silent on every link for {} (deadtime {})", Ms(silent), Ms(self.timing.deadtime))
+            }
+            PeerState::Left => write!(f, ": it said goodbye with every resource stopped"),
+            PeerState::Untrusted(why) => f.write_str(untrusted_line(why)),
+            PeerState::Alive | PeerState::Unknown => Ok(()),
+        }
+    }
+
+    fn cause(&self, f: &mut fmt::Formatter<'_>, cause: Cause) -> fmt::Result {
+        let peer = &self.names.peer;
+        match cause {
+            Cause::Inventory => write!(f, "nothing of a former run is left"),
+            Cause::Consent => write!(f, "{peer} has stopped it and agrees"),
+            Cause::Goodbye => write!(f, "{peer} left with it stopped"),
+            Cause::Silence(silent) => write!(f, "takeover, {peer} has been silent for {}", Ms(silent)),
+            Cause::Started => write!(f, "every resource runs"),
+            Cause::StartFailed => write!(f, "a resource did not start"),
+            Cause::Stopped => write!(f, "every resource is stopped"),
+            Cause::Order => write!(f, "by order on this node"),
+            Cause::Handover => write!(f, "{peer} takes it"),
+            Cause::Failback => write!(f, "failback, {peer} is preferred and has been back for F"),
+            Cause::Yielded { mine, theirs } => {
+                write!(f, "split brain: {peer} holds it too, with claim {} against {}", theirs.0, mine.0)
+            }
+            Cause::Unheard => write!(f, "split brain: {peer} holds it too and does not hear this node"),
+            Cause::Leaving => write!(f, "the daemon stops"),
+            Cause::NobodyAsks => write!(f, "{peer} is gone, nobody is left to give it to"),
+            Cause::Cleared => write!(f, "cleared by order"),
+        }
+    }
+}
+
+const fn untrusted_line(why: Untrusted) -> &'static str {
+    match why {
+        Untrusted::WrongKey => {
+            ": its frames are signed with another key (wrong-key); nothing moves while it is there. Make authkeys equal"
+        }
+        Untrusted::OtherCluster => ": it belongs to another cluster (other-cluster); nothing moves while it is there",
+        Untrusted::SameName => {
+            ": another node has this node's name (same-name); nothing moves while it is there. Rename one of them"
+        }
+        Untrusted::DifferentHaresources => {
+            ": its haresources or auto_failback differ (different-haresources); nothing moves while it is there. \
+             Make the files equal"
+        }
+        Untrusted::OtherVersion(_) => {
+            ": it speaks another protocol version (other-version); nothing moves while it is there. \
+             Install the same release"
+        }
+    }
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.names;
+        match *self.event {
+            Event::Link { link, from, to, why } => {
+                write!(f, "link {}: {} -> {}", names.link(link), words::link(from), words::link(to))?;
+                why.map_or(Ok(()), |why| write!(f, ": {}", words::link_why(why)))
+            }
+            Event::Peer { from, to, silent } => self.peer_line(f, from, to, silent),
+            Event::Session { new_run: true } => write!(f, "node {}: new session with a new run", names.peer),
+            Event::Session { new_run: false } => write!(f, "node {}: new session with the same run", names.peer),
+            Event::Late { interval } => write!(
+                f,
+                "Late heartbeat: node {}: interval {} (warntime {})",
+                names.peer,
+                Ms(interval),
+                Ms(self.timing.warntime)
+            ),
+            Event::Group { group, from, to, cause } => {
+                write!(f, "group {}: {} -> {}: ", names.group(group), state(from), state(to))?;
+                self.cause(f, cause)
+            }
+            Event::Kept { group, mine, theirs } => write!(
+                f,
+                "group {}: split brain healed: kept, claim {} against {}'s {}",
+                names.group(group),
+                mine.0,
+                names.peer,
+                theirs.0
+            ),
+            Event::StopFailed { group, times, again_in } => write!(
+                f,
+                "ALARM group {}: stop failed ({times} times): it may still run here, so {} will not start it; \
+                 tried again in {}; end what runs by hand, or power this node off",
+                names.group(group),
+                names.peer,
+                Ms(again_in)
+            ),
+            Event::Stalled { length } => {
+                write!(f, "this node was not scheduled for {}; that time is nobody's silence", Ms(length))
+            }
+            Event::Lost { count } => write!(f, "{count} events were not logged"),
+        }
+    }
+}
+
+/// `giving` is shown in the log, where the steps of a handover are told apart.
+const fn state(state: State) -> &'static str {
+    match state {
+        State::Giving => "giving",
+        other => words::group(other),
+    }
+}
+
+/// A length of time as people read it: tenths of a millisecond below a second.
+pub struct Ms(pub Duration);
+
+impl fmt::Display for Ms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        match micros {
+            0..1_000_000 if micros.is_multiple_of(1_000) => write!(f, "{} ms", micros / 1_000),
+            0..1_000_000 => write!(f, "{}.{} ms", micros / 1_000, micros / 100 % 10),
+            _ if micros.is_multiple_of(1_000_000) => write!(f, "{} s", micros / 1_000_000),
+            _ => write!(f, "{}.{:03} s", micros / 1_000_000, micros / 1_000 % 1_000),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The node's status as a table for people and as JSON for programs.
+
+use std::fmt::Write;
+
+use lubdub::node::{LinkState, LinkStatus, Node, Owner, PeerState};
+use lubdub::time::Instant;
+use lubdub::wire::beat::State;
+
+use super::names::Names;
+use super::narrate::Ms;
+use super::words;
+
+/// What `status` looks at.
+pub struct Status<'a> {
+    /// The node.
+    pub node: &'a Node,
+    /// Its names.
+    pub names: &'a Names,
+    /// Frames that each link's device refused.
+    pub dropped: &'a [u64],
+    /// The present.
+    pub now: Instant,
+    /// When the daemon started.
+    pub since: Instant,
+}
+
+impl Status<'_> {
+    /// 0: healthy. 1: a link not up, the peer not alive, a group failed, stuck stopping or without owner.
+    pub fn exit_code(&self) -> u8 {
+        u8::from(self.degraded().is_some())
+    }
+
+    /// The first reason why this is not a healthy pair.
+    fn degraded(&self) -> Option<String> {
+        if let Some((link, name)) = self.links().find(|(link, _)| link.state != LinkState::Up) {
+            return Some(format!("link {name} is {}", words::link(link.state)));
+        }
+        if self.node.peer() != PeerState::Alive {
+            return Some(format!("{} is {}", self.names.peer, words::peer(self.node.peer())));
+        }
+        self.node.groups().zip(&self.names.groups).find_map(|(group, key)| match group.state {
+            State::Failed => Some(format!("{key} failed here")),
+            State::Stopping if group.failed_stops > 0 => Some(format!("{key} cannot be stopped here")),
+            _ if group.owner == Owner::Nobody => Some(format!("{key} has no owner")),
+            _ => None,
+        })
+    }
+
+    fn links(&self) -> impl Iterator<Item = (LinkStatus, &str)> {
+        self.node.links().zip(self.names.links.iter().map(|link| link.name.as_str()))
+    }
+
+    fn owner(&self, owner: Owner) -> Option<&str> {
+        match owner {
+            Owner::Me => Some(&self.names.me),
+            Owner::Peer => Some(&self.names.peer),
+            Owner::Nobody => None,
+        }
+    }
+
+    /// The table.
+    pub fn table(&self) -> String {
+        let mut out = String::new();
+        let health = self.degraded().map_or("healthy".to_owned(), |why| format!("DEGRADED: {why}"));
+        let up = self.now.since(self.since).as_micros() / 1_000_000;
+        let _ = writeln!(out, "{}  {health}  (up {up} s)", self.names.me);
+        let peer = self.node.peer();
+        let why = words::peer_why(peer).map_or(String::new(), |why| format!("  ({why})"));
+        let heard = match peer {
+            PeerState::Unknown => "never heard".to_owned(),
+            _ => format!("last heard {} ago", Ms(self.now.since(self.node.silent_since()))),
+        };
+        let _ = writeln!(out, "peer {}  {}{why}, {heard}\n", self.names.peer, words::peer(peer));
+        out.push_str(&self.link_table());
+        out.push('\n');
+        out.push_str(&self.group_table());
+        out
+    }
+
+    fn link_table(&self) -> String {
+        let mut rows = vec![["LINK", "STATE", "WHY", "RECEIVED", "SENT", "ERRORS", "DROPPED"].map(String::from)];
+        for ((link, name), dropped) in self.links().zip(self.dropped) {
+            let counters = link.counters;
+            rows.push([
+                name.to_owned(),
+                words::link(link.state).to_owned(),
+                link.why.map_or("-", words::link_why).to_owned(),
+                counters.rx_frames.to_string(),
+                counters.tx_frames.to_string(),
+                counters.rx_errors().to_string(),
+                dropped.to_string(),
+            ]);
+        }
+        columns(&rows)
+    }
+
+    fn group_table(&self) -> String {
+        let mut rows = vec![["GROUP", "PREFERRED", "OWNER", "STATE HERE", "TERM"].map(String::from)];
+        for (group, key) in self.node.groups().zip(&self.names.groups) {
+            let preferred = if group.preferred { &self.names.me } else { &self.names.peer };
+            rows.push([
+                key.clone(),
+                preferred.clone(),
+                self.owner(group.owner).unwrap_or("-").to_owned(),
+                words::group(group.state).to_owned(),
+                group.term.0.to_string(),
+            ]);
+        }
+        if rows.len() == 1 { "no groups: haresources is empty\n".to_owned() } else { columns(&rows) }
+    }
+
+    /// One object on one line.
+    pub fn json(&self) -> String {
+        let peer = self.node.peer();
+        let mut out = format!("{{\"node\":{},\"healthy\":{}", quoted(&self.names.me), self.degraded().is_none());
+        let _ = write!(out, ",\"peer\":{{\"node\":{}", quoted(&self.names.peer));
+        let _ = write!(out, ",\"state\":\"{}\"", words::peer(peer));
+        if let Some(why) = words::peer_why(peer) {
+            let _ = write!(out, ",\"why\":\"{why}\"");
+        }
+        let silent = self.now.since(self.node.silent_since()).as_millis();
+        let _ = write!(out, ",\"silent_ms\":{silent}}},\"links\":[");
+        let links: Vec<_> = self.links().zip(self.dropped).zip(0..).map(|(link, number)| self.link_json(link, number)).collect();
+        let _ = write!(out, "{}],\"groups\":[", links.join(","));
+        let groups: Vec<_> = (0..self.names.groups.len()).map(|number| self.group_json(number)).collect();
+        let _ = write!(out, "{}]}}", groups.join(","));
+        out
+    }
+
+    fn link_json(&self, ((link, name), dropped): ((LinkStatus, &str), &u64), number: usize) -> String {
+        let counters = link.counters;
+        let why = link.why.map_or(String::new(), |why| format!(",\"why\":\"{}\"", words::link_why(why)));
+        format!(
+            "{{\"name\":{},\"kind\":\"{}\",\"state\":\"{}\"{why},\"rx_frames\":{},\"tx_frames\":{},\"rx_errors\":{},\
+             \"tx_dropped\":{dropped},\"noise\":{},\"unauthentic\":{},\"replayed\":{},\"looped\":{},\"foreign\":{}}}",
+            quoted(name),
+            self.names.links[number].kind,
+            words::link(link.state),
+            counters.rx_frames,
+            counters.tx_frames,
+            counters.rx_errors(),
+            counters.noise,
+            counters.unauthentic,
+            counters.replayed,
+            counters.looped,
+            counters.foreign,
+        )
+    }
+
+    fn group_json(&self, number: usize) -> String {
+        let Some(group) = self.node.groups().nth(number) else { return String::new() };
+        let preferred = if group.preferred { &self.names.me } else { &self.names.peer };
+        format!(
+            "{{\"key\":{},\"preferred\":{},\"owner\":{},\"state\":\"{}\",\"term\":{},\"failed_stops\":{}}}",
+            quoted(&self.names.groups[number]),
+            quoted(preferred),
+            self.owner(group.owner).map_or("null".to_owned(), quoted),
+            words::group(group.state),
+            group.term.0,
+            group.failed_stops,
+        )
+    }
+}
+
+/// Rows as aligned columns, two blanks apart.
+fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let mut out = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (column, cell) in row.iter().enumerate() {
+            let width = rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+            let _ = write!(line, "{cell:width$}  ");
+        }
+        let _ = writeln!(out, "{}", line.trim_end());
+    }
+    out
+}
+
+/// A JSON string (RFC 8259 section 7).
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c < ' ' => {
+                let _ = write!(out, "\\u{:04x}", c as u32);
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_are_escaped_as_json_wants_it() {
+        assert_eq!(quoted("a\"b\\c\n"), r#""a\"b\\c\u000a""#);
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [["A", "B"], ["long", "x"]].map(|row| row.map(String::from));
+        assert_eq!(columns(&rows), "A     B\nlong  x\n");
+    }
+}

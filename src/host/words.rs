@@ -1,0 +1,62 @@
+//! The words for the node's verdicts, the same in the log, in `status` and in its JSON.
+
+use lubdub::node::{LinkState, LinkWhy, PeerState, Untrusted};
+use lubdub::wire::beat::State;
+
+/// A group's state. `giving` is held, and to be rid of.
+pub const fn group(state: State) -> &'static str {
+    match state {
+        State::Stopped => "stopped",
+        State::Starting => "starting",
+        State::Held | State::Giving => "held",
+        State::Stopping => "stopping",
+        State::Failed => "failed",
+    }
+}
+
+/// A link's state.
+pub const fn link(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Up => "up",
+        LinkState::OneWay => "one-way",
+        LinkState::Down => "down",
+    }
+}
+
+/// Why a link is not up.
+pub const fn link_why(why: LinkWhy) -> &'static str {
+    match why {
+        LinkWhy::Silence => "silence",
+        LinkWhy::OneWay => "one-way",
+        LinkWhy::Looped => "looped",
+        LinkWhy::Noise => "noise",
+        LinkWhy::NoDevice => "no-device",
+    }
+}
+
+/// The peer's state.
+pub const fn peer(state: PeerState) -> &'static str {
+    match state {
+        PeerState::Unknown => "unknown",
+        PeerState::Alive => "alive",
+        PeerState::Dead => "dead",
+        PeerState::Left => "left",
+        PeerState::Untrusted(_) => "untrusted",
+    }
+}
+
+/// Why the peer is not alive.
+pub const fn peer_why(state: PeerState) -> Option<&'static str> {
+    Some(match state {
+        PeerState::Alive => return None,
+        PeerState::Unknown | PeerState::Dead => "silence",
+        PeerState::Left => "goodbye",
+        PeerState::Untrusted(why) => match why {
+            Untrusted::WrongKey => "wrong-key",
+            Untrusted::OtherCluster => "other-cluster",
+            Untrusted::SameName => "same-name",
+            Untrusted::DifferentHaresources => "different-haresources",
+            Untrusted::OtherVersion(_) => "other-version",
+        },
+    })
+}
