@@ -1,0 +1,260 @@
+//! The system calls that no safe wrapper offers. The only unsafe code of the daemon, each block with its reason.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::mem::{size_of, zeroed};
+use std::ops::Deref;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
+use std::sync::OnceLock;
+
+use libc::{c_int, c_long, c_uint, rlimit};
+use nix::sys::resource::{Resource, getrlimit};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::process::Command;
+
+/// `ASYNC_CLOSING_WAIT_NONE` of linux/serial.h: close(2) does not wait for output.
+const CLOSING_WAIT_NONE: u16 = 65_535;
+/// Signals are numbered from 1 to `_NSIG` (asm/signal.h).
+const LAST_SIGNAL: c_int = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 128 } else { 64 };
+/// Bytes of the kernel's signal set, which rt_sigaction(2) wants to be told.
+const KERNEL_SIGSET: usize = LAST_SIGNAL as usize / 8;
+/// Words that hold the kernel's `struct sigaction` on every architecture: handler, flags, restorer, set of signals.
+const KERNEL_SIGACTION: usize = 8;
+/// How far descriptors are looked for on kernels before 5.11, which lack `CLOSE_RANGE_CLOEXEC`.
+const LAST_DESCRIPTOR: c_int = 1_023;
+
+/// Something that owns a descriptor, in the form that tokio wants it.
+#[derive(Debug)]
+pub struct Source<T>(T);
+
+impl<T: AsFd> AsRawFd for Source<T> {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+impl<T> Deref for Source<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Hands a non-blocking descriptor to the runtime's reactor. To be called within the runtime.
+///
+/// # Errors
+/// No memory, or a descriptor that epoll does not take.
+pub fn watch<T: AsFd + 'static>(owner: T, interest: Interest) -> io::Result<AsyncFd<Source<T>>> {
+    // SAFETY: the descriptor must stay open and the same while it is registered. `AsFd` says that it is open as long as
+    // its owner lives, `Source` owns the owner, and nothing gives out mutable access to it.
+    Ok(unsafe { AsyncFd::register_with_interest(Source(owner), interest) }?)
+}
+
+/// Puts the calling thread under `SCHED_FIFO` with `priority` (1 to 99, sched(7)); its children start at the default.
+///
+/// A raw system call: musl's wrapper always answers ENOSYS, because POSIX means the process and Linux the thread.
+///
+/// # Errors
+/// EPERM without CAP_SYS_NICE or RLIMIT_RTPRIO, EINVAL for a priority out of range.
+pub fn sched_fifo(priority: c_int) -> io::Result<()> {
+    set_scheduler(libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, priority)
+}
+
+fn set_scheduler(policy: c_int, priority: c_int) -> io::Result<()> {
+    // SAFETY: the kernel's sched_param is one int (linux/sched/types.h), read during the call only.
+    done(unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0 as c_int, policy, &raw const priority) })
+}
+
+fn done(answer: c_long) -> io::Result<()> {
+    if answer < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The limits that the daemon lowers for itself, as it found them.
+#[derive(Clone, Copy)]
+struct Limits {
+    rttime: rlimit,
+    core: rlimit,
+}
+
+static LIMITS: OnceLock<Limits> = OnceLock::new();
+
+/// Notes the resource limits that children are to have. To be called before the daemon changes its own.
+pub fn remember_limits() {
+    limits();
+}
+
+fn limits() -> Limits {
+    *LIMITS.get_or_init(|| Limits { rttime: limit(Resource::RLIMIT_RTTIME), core: limit(Resource::RLIMIT_CORE) })
+}
+
+fn limit(which: Resource) -> rlimit {
+    let (soft, hard) = getrlimit(which).unwrap_or((libc::RLIM_INFINITY, libc::RLIM_INFINITY));
+    rlimit { rlim_cur: soft, rlim_max: hard }
+}
+
+/// Makes a child start as if it had never had this daemon for a parent: signals and mask at their defaults,
+/// `SCHED_OTHER`, umask 022, oom_score_adj 0, the limits noted by [`remember_limits`], no descriptor above 2.
+pub fn clean_child(command: &mut Command) {
+    let limits = limits();
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed (signal-safety(7)). `wash` makes nothing
+    // but system calls and calls of that list, on values copied into the closure, and allocates nothing.
+    unsafe { command.pre_exec(move || wash(&limits)) };
+}
+
+fn wash(limits: &Limits) -> io::Result<()> {
+    default_signals();
+    set_scheduler(libc::SCHED_OTHER, 0)?;
+    restore(libc::RLIMIT_RTTIME as c_int, &limits.rttime)?;
+    restore(libc::RLIMIT_CORE as c_int, &limits.core)?;
+    default_oom_score();
+    // SAFETY: umask(2) takes a number and cannot fail.
+    unsafe { libc::umask(0o022) };
+    close_on_exec();
+    Ok(())
+}
+
+/// By raw system call, because the C libraries hide the signals that they use themselves (32 and up), and a parent that
+/// ignored everything left those ignored too.
+fn default_signals() {
+    // All zero is SIG_DFL (0) with no flags and an empty set.
+    let default = [0_usize; KERNEL_SIGACTION];
+    let old = ptr::null_mut::<usize>();
+    for signal in 1..=LAST_SIGNAL {
+        // SAFETY: the kernel reads its own structure, which is no longer than `default`. SIGKILL and SIGSTOP are refused.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, KERNEL_SIGSET) };
+    }
+    // SAFETY: the kernel reads a set of signals, shorter than `default`.
+    unsafe { libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, default.as_ptr(), old, KERNEL_SIGSET) };
+}
+
+fn restore(which: c_int, to: &rlimit) -> io::Result<()> {
+    // SAFETY: `to` outlives the call. The cast is for the C libraries, which do not agree on the type of the number.
+    done(c_long::from(unsafe { libc::setrlimit(which as _, to) }))
+}
+
+/// Not permitted in every container; the child then keeps the daemon's score, which is no reason not to start it.
+fn default_oom_score() {
+    // SAFETY: both strings are static and the path ends in NUL; the descriptor is closed where it was opened.
+    unsafe {
+        let fd = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+        if fd >= 0 {
+            libc::write(fd, b"0".as_ptr().cast(), 1);
+            libc::close(fd);
+        }
+    }
+}
+
+/// What the daemon opened is close-on-exec already; this is for what it was itself started with.
+fn close_on_exec() {
+    // SAFETY: numbers only. Descriptors that are not open are refused with EBADF.
+    unsafe {
+        let range = libc::syscall(libc::SYS_close_range, 3 as c_uint, c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC);
+        if range < 0 {
+            for fd in 3..=LAST_DESCRIPTOR {
+                libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+            }
+        }
+    }
+}
+
+/// Bytes that a tty's driver has not sent yet (ioctl_tty(2), `TIOCOUTQ`). A pty answers 0 whatever its reader left.
+///
+/// # Errors
+/// Not a tty, or one that has hung up.
+pub fn output_queue(tty: BorrowedFd<'_>) -> io::Result<usize> {
+    let mut bytes: c_int = 0;
+    // SAFETY: the kernel writes one int.
+    done(c_long::from(unsafe { libc::ioctl(tty.as_raw_fd(), libc::TIOCOUTQ as _, &raw mut bytes) }))?;
+    Ok(usize::try_from(bytes).unwrap_or(0))
+}
+
+/// `struct serial_struct` of linux/serial.h. Only `closing_wait` is touched; the rest goes back as it came.
+#[repr(C)]
+struct SerialStruct {
+    head: [c_int; 8],
+    close_delay: u16,
+    io_type: u8,
+    reserved: u8,
+    hub6: c_int,
+    closing_wait: u16,
+    closing_wait2: u16,
+    iomem_base: *mut u8,
+    iomem_reg_shift: u16,
+    port_high: c_uint,
+    iomap_base: libc::c_ulong,
+}
+
+/// Lets close(2) on a UART discard what it has not sent instead of waiting for it, 30 s by default.
+///
+/// # Errors
+/// ENOTTY on a pty and on many USB adapters, EPERM without CAP_SYS_ADMIN: then the caller flushes before it closes.
+pub fn no_closing_wait(tty: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: all zero is a value of this plain C structure; the kernel writes and reads exactly its size.
+    unsafe {
+        let mut serial: SerialStruct = zeroed();
+        done(c_long::from(libc::ioctl(tty.as_raw_fd(), libc::TIOCGSERIAL as _, &raw mut serial)))?;
+        if serial.closing_wait == CLOSING_WAIT_NONE {
+            return Ok(());
+        }
+        serial.closing_wait = CLOSING_WAIT_NONE;
+        done(c_long::from(libc::ioctl(tty.as_raw_fd(), libc::TIOCSSERIAL as _, &raw const serial)))
+    }
+}
+
+/// A packet socket that sends and never receives (protocol 0, packet(7)). The kernel writes the link-layer header.
+///
+/// # Errors
+/// EPERM without CAP_NET_RAW, EAFNOSUPPORT on a kernel without packet sockets.
+pub fn packet_socket() -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: numbers only.
+    let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
+    done(c_long::from(fd))?;
+    // SAFETY: the descriptor is new and nobody else's.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Sends what follows the Ethernet header (for ARP: 28 bytes) from an interface's own address to `dest_mac`.
+/// Never blocks. `ethertype` in host order, as in 0x0806.
+///
+/// # Errors
+/// ENETDOWN for an interface that is down, ENXIO for one that is gone, EAGAIN when its queue is full.
+pub fn send_on(
+    socket: BorrowedFd<'_>,
+    ifindex: u32,
+    dest_mac: [u8; 6],
+    ethertype: u16,
+    frame: &[u8],
+) -> io::Result<()> {
+    let to = link_address(ifindex, dest_mac, ethertype)?;
+    // SAFETY: both pointers are to live values of the lengths given, and sendto(2) only reads them.
+    let sent = unsafe {
+        libc::sendto(
+            socket.as_raw_fd(),
+            frame.as_ptr().cast(),
+            frame.len(),
+            libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
+            (&raw const to).cast(),
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+        )
+    };
+    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn link_address(ifindex: u32, mac: [u8; 6], ethertype: u16) -> io::Result<libc::sockaddr_ll> {
+    // SAFETY: all zero is a value of this plain C structure.
+    let mut to: libc::sockaddr_ll = unsafe { zeroed() };
+    to.sll_family = libc::AF_PACKET as u16;
+    to.sll_protocol = ethertype.to_be();
+    to.sll_ifindex = c_int::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENXIO))?;
+    to.sll_halen = 6;
+    to.sll_addr[..6].copy_from_slice(&mac);
+    Ok(to)
+}
+
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
