@@ -13,6 +13,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
+use tokio_serial::SerialStream;
 
 /// `ASYNC_CLOSING_WAIT_NONE` of linux/serial.h: close(2) does not wait for output.
 const CLOSING_WAIT_NONE: u16 = 65_535;
@@ -159,15 +160,10 @@ fn close_on_exec() {
     }
 }
 
-/// Bytes that a tty's driver has not sent yet (ioctl_tty(2), `TIOCOUTQ`). A pty answers 0 whatever its reader left.
-///
-/// # Errors
-/// Not a tty, or one that has hung up.
-pub fn output_queue(tty: BorrowedFd<'_>) -> io::Result<usize> {
-    let mut bytes: c_int = 0;
-    // SAFETY: the kernel writes one int.
-    done(c_long::from(unsafe { libc::ioctl(tty.as_raw_fd(), libc::TIOCOUTQ as _, &raw mut bytes) }))?;
-    Ok(usize::try_from(bytes).unwrap_or(0))
+/// The descriptor of a serial stream, for the safe wrappers that ask for one.
+pub fn descriptor(stream: &SerialStream) -> BorrowedFd<'_> {
+    // SAFETY: the stream owns its descriptor and closes it only when it is dropped, which the borrow forbids.
+    unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) }
 }
 
 /// `struct serial_struct` of linux/serial.h. Only `closing_wait` is touched; the rest goes back as it came.

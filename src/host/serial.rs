@@ -1,0 +1,199 @@
+//! The serial cable: any tty or pty as a port, raw, 8N1, without flow control.
+//!
+//! Three habits of tty layers shape this file. A write "succeeds" into a 4 KiB buffer even when nothing drains it, so the
+//! queue is looked at before each frame. Closing waits for output, 30 s by default, so it is flushed first. And a tty
+//! that is gone reads as end of file for ever, so that is a loss and never a read of nothing.
+
+use std::fs;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use lubdub::time::{Duration, Instant};
+use nix::sys::stat::{fstat, major, minor};
+use nix::sys::termios::{ControlFlags, SetArg, tcgetattr, tcsetattr};
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio_serial::{ClearBuffer, DataBits, FlowControl, Parity, SerialPort, SerialStream, StopBits};
+
+use super::port::{PortEvent, Retry, Sent};
+use super::sys;
+
+/// Bytes that may still wait in the driver when a frame is added: one frame of the greatest length. With more the frame
+/// would be old news before it left.
+const MOST_QUEUED: u32 = 320;
+/// A byte takes ten bits of the line: start, eight, stop.
+const BITS_A_BYTE: u64 = 10;
+/// Ends a frame in COBS; in front of one it ends whatever garbage the line had before.
+const DELIMITER: &[u8] = &[0];
+
+/// One serial cable, opened and reopened by itself.
+#[derive(Debug)]
+pub struct Serial {
+    device: String,
+    baud: u32,
+    stream: Option<SerialStream>,
+    retry: Retry,
+    /// When the port was last polled.
+    now: Instant,
+    /// The peer may have seen the beginning of a frame only: a delimiter goes first.
+    torn: bool,
+    /// Since when frames have been dropped without one getting through.
+    full_since: Option<Instant>,
+}
+
+impl Serial {
+    /// A port on `device`, which need not exist yet; it is opened by the first poll. `baud` in bits a second, not zero.
+    pub fn new(device: String, baud: u32) -> Self {
+        let retry = Retry::new();
+        Self { device, baud, stream: None, retry, now: Instant::ZERO, torn: false, full_since: None }
+    }
+
+    /// What happened. After `Ready` it is to be polled again; `Pending` waits for bytes or for [`Self::wake_at`].
+    /// `buf` is not empty.
+    pub fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent> {
+        self.now = now;
+        let Some(stream) = &mut self.stream else { return self.reopen(now) };
+        let mut read = ReadBuf::new(buf);
+        let why = match ready!(Pin::new(stream).poll_read(cx, &mut read)) {
+            Ok(()) if !read.filled().is_empty() => return Poll::Ready(PortEvent::Bytes(read.filled().len())),
+            Ok(()) => io::Error::new(io::ErrorKind::UnexpectedEof, "the line hung up"),
+            Err(error) => error,
+        };
+        self.close();
+        self.retry.failed(now);
+        Poll::Ready(PortEvent::Lost(why))
+    }
+
+    /// What has arrived by now, whatever the reactor knows of it: one read that does not block, 0 for nothing.
+    pub fn sweep(&mut self, buf: &mut [u8]) -> usize {
+        // An end of file or an error stays what it is until the next poll, which reports it.
+        self.stream.as_mut().and_then(|stream| stream.try_read(buf).ok()).unwrap_or(0)
+    }
+
+    /// Sends `frame` whole or not at all, and never blocks.
+    pub fn send(&mut self, frame: &[u8]) -> Sent {
+        let Some(stream) = &mut self.stream else { return Sent::Dropped };
+        if stream.bytes_to_write().is_ok_and(|queued| queued > MOST_QUEUED) {
+            return self.full();
+        }
+        if self.torn && write(stream, DELIMITER) == 0 {
+            return self.full();
+        }
+        let written = write(stream, frame);
+        self.torn = (1..frame.len()).contains(&written);
+        if written == frame.len() {
+            self.full_since = None;
+            return Sent::Yes;
+        }
+        self.full()
+    }
+
+    /// When the device is to be tried again; `None` while it is open.
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.stream.is_none().then(|| self.retry.at())
+    }
+
+    /// The line takes no more. After twice the time that it needs for what may be queued it is stuck: what is in it is
+    /// thrown away, so that no old beat goes out when it comes free.
+    fn full(&mut self) -> Sent {
+        let since = *self.full_since.get_or_insert(self.now);
+        if self.now.since(since) > self.line_time(MOST_QUEUED).times(2) {
+            self.flush(ClearBuffer::Output);
+            self.torn = true;
+            self.full_since = None;
+        }
+        Sent::Dropped
+    }
+
+    fn line_time(&self, bytes: u32) -> Duration {
+        Duration::from_secs(u64::from(bytes) * BITS_A_BYTE).part(u64::from(self.baud.max(1)))
+    }
+
+    fn reopen(&mut self, now: Instant) -> Poll<PortEvent> {
+        if now < self.retry.at() {
+            return Poll::Pending;
+        }
+        match open(&self.device, self.baud) {
+            Ok(stream) => {
+                self.begin(stream, now);
+                Poll::Ready(PortEvent::Opened)
+            }
+            Err(error) if self.retry.failed(now) => Poll::Ready(PortEvent::Lost(error)),
+            Err(_) => Poll::Pending,
+        }
+    }
+
+    fn begin(&mut self, stream: SerialStream, now: Instant) {
+        let stream = self.stream.insert(stream);
+        self.torn = write(stream, DELIMITER) == 0;
+        self.full_since = None;
+        self.retry.opened(now);
+    }
+
+    fn flush(&self, what: ClearBuffer) {
+        if let Some(stream) = &self.stream {
+            // On a line that hung up there is nothing left to flush.
+            let _ = stream.clear(what);
+        }
+    }
+
+    fn close(&mut self) {
+        self.flush(ClearBuffer::Output);
+        self.stream = None;
+    }
+}
+
+impl Drop for Serial {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Bytes that the line took; an error is reported by the next poll. Past the reactor, which refuses a first write before
+/// it has looked at the line, and whose wakers nobody needs here.
+fn write(stream: &mut SerialStream, bytes: &[u8]) -> usize {
+    stream.try_write(bytes).unwrap_or(0)
+}
+
+/// Opens without waiting for a carrier and locks the line: `TIOCEXCL` keeps out others, flock(2) also root.
+fn open(device: &str, baud: u32) -> io::Result<SerialStream> {
+    let builder = tokio_serial::new(device, baud)
+        .data_bits(DataBits::Eight)
+        .parity(Parity::None)
+        .stop_bits(StopBits::One)
+        .flow_control(FlowControl::None)
+        .exclusive(true);
+    let mut stream = SerialStream::open(&builder)?;
+    let fd = sys::descriptor(&stream);
+    hang_up_on_close(fd)?;
+    interrupt_for_each_byte(fd);
+    // Each of these is absent from ptys and from some adapters, and none is needed to carry beats.
+    let _ = sys::no_closing_wait(fd);
+    let _ = stream.write_data_terminal_ready(true);
+    let _ = stream.write_request_to_send(true);
+    stream.clear(ClearBuffer::All)?;
+    Ok(stream)
+}
+
+/// The last close lowers DTR, by which the peer sees at once that this daemon is gone (termios(3), `HUPCL`).
+fn hang_up_on_close(tty: BorrowedFd<'_>) -> io::Result<()> {
+    let mut termios = tcgetattr(tty)?;
+    if !termios.control_flags.contains(ControlFlags::HUPCL) {
+        termios.control_flags.insert(ControlFlags::HUPCL);
+        tcsetattr(tty, SetArg::TCSANOW, &termios)?;
+    }
+    Ok(())
+}
+
+/// A 16550 collects 8 bytes before it interrupts, or waits four character times for the next one: 4 ms at 9600 baud.
+/// Found by device number, because the name may be a symlink or a bind mount. Absent on what is no 16550.
+fn interrupt_for_each_byte(tty: BorrowedFd<'_>) {
+    if let Ok(stat) = fstat(tty) {
+        let (major, minor) = (major(stat.st_rdev), minor(stat.st_rdev));
+        let _ = fs::write(format!("/sys/dev/char/{major}:{minor}/rx_trig_bytes"), "1");
+    }
+}
+
+#[cfg(test)]
+mod tests;
