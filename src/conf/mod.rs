@@ -4,14 +4,26 @@
 
 mod authkeys;
 mod diagnostic;
+mod directive;
+mod excerpt;
 mod ha_cf;
 mod haresources;
+mod lexer;
+mod nearest;
+mod phrase;
+mod resource;
+mod timing;
 
 pub use authkeys::{Key, Method};
-pub use diagnostic::{Diagnostic, Diagnostics, Severity};
-pub use haresources::{Group, Resource, Vip};
+pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity};
+pub use excerpt::Excerpt;
+pub use haresources::Group;
+pub use phrase::{Phrase, Value};
+pub use resource::{Args, Resource, Vip};
 
 use crate::time::Duration;
+use diagnostic::Reporter;
+use excerpt::Echo;
 use heapless::Vec;
 
 /// Nodes of a cluster: lubdub is for pairs.
@@ -100,4 +112,71 @@ pub enum Link<'a> {
         /// The interface.
         interface: &'a str,
     },
+}
+
+/// Reads the three files for the node `this_node`, its name as `uname -n` prints it. Whatever is doubtful is added to
+/// `diagnostics`; none is returned when any of it is an error.
+pub fn read<'a>(
+    ha_cf: Source<'a>,
+    haresources: Source<'a>,
+    authkeys: Source<'a>,
+    this_node: &'a str,
+    diagnostics: &mut Diagnostics<'a>,
+) -> Option<Config<'a>> {
+    let errors = diagnostics.errors();
+    let mut report = Reporter::new(ha_cf.name, Echo::Plain, diagnostics);
+    let cluster = report.admits(&ha_cf).then(|| ha_cf::read(&ha_cf, this_node, &mut report));
+    let (known, me) = cluster.as_ref().map_or((&[][..], None), |cluster| (&cluster.nodes[..], cluster.me));
+
+    let mut report = Reporter::new(haresources.name, Echo::Plain, diagnostics);
+    let nodes = haresources::Nodes { known, me };
+    let groups = report.admits(&haresources).then(|| haresources::read(&haresources, &nodes, &mut report));
+
+    let mut report = Reporter::new(authkeys.name, Echo::UpTo(authkeys::shown_len), diagnostics);
+    let keys = report.admits(&authkeys).then(|| authkeys::read(&authkeys, &mut report));
+
+    let (cluster, groups, keys) = (cluster?, groups?, keys?);
+    if diagnostics.errors() > errors {
+        return None;
+    }
+    let me = cluster.me?;
+    Some(Config {
+        me: cluster.nodes.get(me)?.text,
+        peer: cluster.nodes.get(NODES - 1 - me)?.text,
+        keepalive: cluster.timing.keepalive,
+        warntime: cluster.timing.warntime,
+        deadtime: cluster.timing.deadtime,
+        initdead: cluster.timing.initdead,
+        auto_failback: cluster.auto_failback,
+        udpport: cluster.udpport,
+        links: cluster.links,
+        logfacility: cluster.logfacility,
+        debug: cluster.debug,
+        groups,
+        keys: keys.keys,
+        send_key: keys.send_key,
+    })
+}
+
+impl Config<'_> {
+    /// Feeds what both nodes must agree on: the groups in order, each with its preferred node in lower case and its
+    /// resources as written, and whether `auto_failback` is on. Comments, blanks and continuation lines leave no trace.
+    ///
+    /// One line a group, words apart by one blank: neither can be part of a word, so equal bytes mean equal files.
+    pub fn digest_input(&self, feed: &mut dyn FnMut(&[u8])) {
+        for group in &self.groups {
+            for byte in group.preferred.bytes() {
+                feed(&[byte.to_ascii_lowercase()]);
+            }
+            for word in group.words() {
+                feed(b" ");
+                feed(word.as_bytes());
+            }
+            feed(b"\n");
+        }
+        feed(match self.auto_failback {
+            AutoFailback::On | AutoFailback::Legacy => b"auto_failback on\n",
+            AutoFailback::Off => b"auto_failback off\n",
+        });
+    }
 }

@@ -1,0 +1,416 @@
+//! ha.cf: who the nodes are, which links join them, and the times.
+
+use super::diagnostic::{Place, Reporter};
+use super::directive;
+use super::lexer::{Word, Words, is_blank_or_comma, lines};
+use super::nearest::nearest;
+use super::phrase::{Phrase, say};
+use super::timing::{self, Given, Setting, Timing};
+use super::{AutoFailback, INTERFACE_NAME_MAX, LINKS_MAX, Link, NODE_NAME_MAX, NODES, Source};
+use heapless::Vec;
+
+/// The rates that Heartbeat takes.
+const BAUDS: [u32; 7] = [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800];
+/// Heartbeat's rate when ha.cf names none.
+const BAUD_DEFAULT: u32 = 19_200;
+/// The port registered for `ha-cluster` (IANA service names).
+const UDPPORT_DEFAULT: u16 = 694;
+/// The syslog facilities, each at the place of its number (RFC 5424 table 1).
+const FACILITIES: [&str; 24] = [
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "", "", "",
+    "", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+];
+
+/// What ha.cf says. With errors reported it holds what could be read, so that haresources can still be judged.
+pub(super) struct HaCf<'a> {
+    pub nodes: Vec<Word<'a>, NODES>,
+    /// The index of this node in `nodes`.
+    pub me: Option<usize>,
+    pub timing: Timing,
+    pub auto_failback: AutoFailback,
+    pub udpport: u16,
+    pub links: Vec<Link<'a>, LINKS_MAX>,
+    pub logfacility: Option<u8>,
+    pub debug: u8,
+}
+
+/// The options as they are met.
+#[derive(Default)]
+struct Options<'a> {
+    nodes: Vec<Word<'a>, NODES>,
+    serial: Vec<Word<'a>, LINKS_MAX>,
+    bcast: Vec<Word<'a>, LINKS_MAX>,
+    times: Given<'a>,
+    baud: Option<Setting<'a, u32>>,
+    udpport: Option<Setting<'a, u16>>,
+    auto_failback: Option<Setting<'a, AutoFailback>>,
+    logfacility: Option<Setting<'a, Option<u8>>>,
+    debug: Option<Setting<'a, u8>>,
+    /// The line of the first medium: Heartbeat wants `baud` and `udpport` before it.
+    medium: Option<u32>,
+    /// A link that lubdub does not have yet was refused.
+    link_refused: bool,
+}
+
+/// Reads ha.cf for the node `this_node`.
+pub(super) fn read<'a>(source: &Source<'a>, this_node: &'a str, report: &mut Reporter<'a, '_>) -> HaCf<'a> {
+    let mut options = Options::default();
+    for (number, text) in lines(source.text) {
+        let mut words = Words::new(number, text, is_blank_or_comma, true);
+        if let Some(directive) = words.next() {
+            options.take_line(&directive, words, report);
+        }
+    }
+    let end = Place::end_of(source.text);
+    let me = options.judge_nodes(this_node, end, report);
+    options.judge_links(end, report);
+    timing::judge(&options.times, end, report);
+    options.judge_auto_failback(end, report);
+    options.into_ha_cf(me)
+}
+
+impl<'a> Options<'a> {
+    fn take_line(&mut self, directive: &Word<'a>, words: Words<'a>, report: &mut Reporter<'a, '_>) {
+        if !report.is_sound(directive) || !is_known(directive, report) {
+            self.link_refused |= directive::is_other_link(directive.text);
+            self.see_medium(directive);
+            return;
+        }
+        if words.clone().any(|word| !report.is_sound(&word)) {
+            return;
+        }
+        match directive.text {
+            "node" => self.take_each(directive, words, report, Self::take_node),
+            "serial" => self.take_each(directive, words, report, Self::take_serial),
+            "bcast" => self.take_each(directive, words, report, Self::take_bcast),
+            _ => {
+                if let Some(value) = only_value(directive, words, report) {
+                    self.take_value(directive, &value, report);
+                }
+            }
+        }
+        self.see_medium(directive);
+    }
+
+    fn see_medium(&mut self, directive: &Word<'a>) {
+        if directive::is_medium(directive.text) {
+            self.medium.get_or_insert(directive.place.line);
+        }
+    }
+
+    fn take_each(
+        &mut self,
+        directive: &Word<'a>,
+        words: Words<'a>,
+        report: &mut Reporter<'a, '_>,
+        take: fn(&mut Self, Word<'a>, &mut Reporter<'a, '_>),
+    ) {
+        let mut empty = true;
+        for word in words {
+            empty = false;
+            take(self, word, report);
+        }
+        if empty {
+            report_missing_value(directive, report);
+        }
+    }
+
+    fn take_value(&mut self, directive: &Word<'a>, value: &Word<'a>, report: &mut Reporter<'a, '_>) {
+        match directive.text {
+            "keepalive" => take_time(&mut self.times.keepalive, directive, value, report),
+            "warntime" => take_time(&mut self.times.warntime, directive, value, report),
+            "deadtime" => take_time(&mut self.times.deadtime, directive, value, report),
+            "initdead" => take_time(&mut self.times.initdead, directive, value, report),
+            "baud" => {
+                self.warn_if_late(directive, report);
+                let read = read_baud(value, report);
+                refuse_second_baud(self.baud.as_ref(), directive, report);
+                self.baud = read.map(|read| Setting { value: read, place: value.place }).or(self.baud);
+            }
+            "udpport" => {
+                self.warn_if_late(directive, report);
+                put(&mut self.udpport, directive, value, read_port(value, report), report);
+            }
+            "auto_failback" => {
+                put(&mut self.auto_failback, directive, value, read_auto_failback(value, report), report);
+            }
+            "logfacility" => put(&mut self.logfacility, directive, value, read_facility(value, report), report),
+            _ => put(&mut self.debug, directive, value, read_debug(value, report), report),
+        }
+    }
+
+    fn warn_if_late(&self, directive: &Word<'a>, report: &mut Reporter<'a, '_>) {
+        if let Some(line) = self.medium {
+            let message = say("`{}` after the media of line {}: lubdub applies it, Heartbeat wants it first");
+            let message = message.with(directive.text).with(u64::from(line));
+            report.warning(directive.place, message, say("move it above the first medium"));
+        }
+    }
+
+    fn take_node(&mut self, word: Word<'a>, report: &mut Reporter<'a, '_>) {
+        let Word { text, place } = word;
+        if let Some(first) = self.nodes.iter().find(|node| node.text.eq_ignore_ascii_case(text)) {
+            let message = say("node `{}` is already named in line {}").with(text).with(u64::from(first.place.line));
+            return report.error(place, message, say("name each of the two nodes once"));
+        }
+        if let Some(at) = text.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_' | '.')) {
+            let width = text[at..].chars().next().map_or(0, char::len_utf8);
+            let message = say("`{}` is not a node name: letters, digits, `-`, `_` and `.`").with(text);
+            return report.error(place.part(at, width), message, say("write the name as `uname -n` prints it"));
+        }
+        if text.len() > NODE_NAME_MAX {
+            let message = say("the node name has {} bytes, more than {}");
+            let message = message.with(text.len() as u64).with(NODE_NAME_MAX as u64);
+            return report.error(place, message, say("write the name as `uname -n` prints it"));
+        }
+        if self.nodes.push(word).is_err() {
+            let message = say("a third node, `{}`: lubdub is for exactly two").with(text);
+            report.error(place, message, say("leave the two nodes of this pair"));
+        }
+    }
+
+    fn take_serial(&mut self, word: Word<'a>, report: &mut Reporter<'a, '_>) {
+        let mut parts = word.text.strip_prefix("/dev/").unwrap_or("").split('/');
+        if parts.any(|part| matches!(part, "" | "." | "..")) {
+            let message = say("`{}` is not the path of a device below /dev").with(word.text);
+            let remedy = say("write the whole path of the tty, for example `serial /dev/ttyS1`");
+            return report.error(word.place, message, remedy);
+        }
+        self.add_link(word, |options| &mut options.serial, report);
+    }
+
+    fn take_bcast(&mut self, word: Word<'a>, report: &mut Reporter<'a, '_>) {
+        if word.text.contains(['/', ':']) || matches!(word.text, "." | "..") {
+            let message = say("`{}` is not the name of an interface").with(word.text);
+            return report.error(word.place, message, say("write a name that `ip link` shows, for example `bcast eth1`"));
+        }
+        if word.text.len() > INTERFACE_NAME_MAX {
+            let message = say("`{}` is longer than the {} bytes of an interface's name");
+            let message = message.with(word.text).with(INTERFACE_NAME_MAX as u64);
+            return report.error(word.place, message, say("write a name that `ip link` shows"));
+        }
+        self.add_link(word, |options| &mut options.bcast, report);
+    }
+
+    fn add_link(
+        &mut self,
+        word: Word<'a>,
+        list: fn(&mut Self) -> &mut Vec<Word<'a>, LINKS_MAX>,
+        report: &mut Reporter<'a, '_>,
+    ) {
+        if let Some(first) = list(self).iter().find(|link| link.text == word.text) {
+            let message = say("`{}` is already a link, in line {}").with(word.text).with(u64::from(first.place.line));
+            return report.warning(word.place, message, say("remove it here; it is used once"));
+        }
+        if self.serial.len() + self.bcast.len() >= LINKS_MAX || list(self).push(word).is_err() {
+            let message = say("more than {} links").with(LINKS_MAX as u64);
+            report.error(word.place, message, say("remove some: one cable and one Ethernet are enough"));
+        }
+    }
+
+    fn judge_nodes(&self, this_node: &'a str, end: Place<'a>, report: &mut Reporter<'a, '_>) -> Option<usize> {
+        if self.nodes.len() < NODES {
+            let place = self.nodes.first().map_or(end, |node| node.place);
+            let message = say("{} of the two nodes named").with(self.nodes.len() as u64);
+            report.error(place, message, say("add a line `node NAME` for each, with the name as `uname -n` prints it"));
+            return None;
+        }
+        let me = self.nodes.iter().position(|node| node.text.eq_ignore_ascii_case(this_node));
+        if me.is_none() {
+            let place = self.nodes.first().map_or(end, |node| node.place);
+            let message = say("this node, `{}`, is not among the nodes").with(this_node);
+            let remedy = match nearest(this_node, self.nodes.iter().map(|node| node.text)) {
+                Some(near) => say("did you mean `{}`? Make `uname -n` and the node line the same").with(near),
+                None => say("name it in a node line as `uname -n` prints it, or say who this is with --node"),
+            };
+            report.error(place, message, remedy);
+        }
+        me
+    }
+
+    fn judge_links(&self, end: Place<'a>, report: &mut Reporter<'a, '_>) {
+        let cable = self.serial.first();
+        if cable.is_none() && self.bcast.is_empty() && !self.link_refused {
+            let remedy = say("add `serial /dev/ttyS1` for the cable and `bcast eth1` for the crossover Ethernet");
+            report.error(end, say("no link to the peer: neither `serial` nor `bcast`"), remedy);
+        } else if let Some(cable) = cable {
+            let (baud, place) = self.baud.map_or((BAUD_DEFAULT, cable.place), |baud| (baud.value, baud.place));
+            timing::judge_cable(baud, self.times.timing().keepalive, place, report);
+        } else {
+            let message = say("no serial link: the null-modem cable is the primary link, Ethernet the second");
+            let place = self.bcast.first().map_or(end, |link| link.place);
+            report.warning(place, message, say("add `baud 115200` and `serial /dev/ttyS1` above the bcast line"));
+        }
+    }
+
+    fn judge_auto_failback(&self, end: Place<'a>, report: &mut Reporter<'a, '_>) {
+        let message: Phrase<'a> = match self.auto_failback {
+            None => say("auto_failback is missing: Heartbeat's default is `legacy`, which lubdub treats as `on`"),
+            Some(Setting { value: AutoFailback::Legacy, .. }) => say("`legacy` is treated as `on`"),
+            Some(_) => return,
+        };
+        let place = self.auto_failback.map_or(end, |given| given.place);
+        report.warning(place, message, say("write `auto_failback on` or `auto_failback off`"));
+    }
+
+    fn into_ha_cf(self, me: Option<usize>) -> HaCf<'a> {
+        let baud = self.baud.map_or(BAUD_DEFAULT, |baud| baud.value);
+        let serial = self.serial.iter().map(|word| Link::Serial { device: word.text, baud });
+        let bcast = self.bcast.iter().map(|word| Link::Broadcast { interface: word.text });
+        HaCf {
+            links: serial.chain(bcast).take(LINKS_MAX).collect(),
+            timing: self.times.timing(),
+            auto_failback: self.auto_failback.map_or(AutoFailback::Legacy, |given| given.value),
+            udpport: self.udpport.map_or(UDPPORT_DEFAULT, |given| given.value),
+            logfacility: self.logfacility.and_then(|given| given.value),
+            debug: self.debug.map_or(0, |given| given.value),
+            nodes: self.nodes,
+            me,
+        }
+    }
+}
+
+fn is_known<'a>(directive: &Word<'a>, report: &mut Reporter<'a, '_>) -> bool {
+    let text = directive.text;
+    if directive::READ.contains(&text) {
+        return true;
+    }
+    if directive::is_other(text) {
+        let message = say("`{}` is a directive of Heartbeat that lubdub does not support yet").with(text);
+        report.error(directive.place, message, say("remove the line, or put `#` before it"));
+    } else {
+        let remedy = match nearest(text, directive::all()) {
+            Some(near) => say("did you mean `{}`?").with(near),
+            None => say("remove the line, or put `#` before it"),
+        };
+        report.error(directive.place, say("`{}` is not a directive").with(text), remedy);
+    }
+    false
+}
+
+fn report_missing_value<'a>(directive: &Word<'a>, report: &mut Reporter<'a, '_>) {
+    let after = directive.place.part(directive.text.len(), 0);
+    let message = say("`{}` has no value").with(directive.text);
+    report.error(after, message, say("write the value after it, or remove the line"));
+}
+
+/// The one value of a directive that has one; reports none and several.
+fn only_value<'a>(directive: &Word<'a>, mut words: Words<'a>, report: &mut Reporter<'a, '_>) -> Option<Word<'a>> {
+    let Some(value) = words.next() else {
+        report_missing_value(directive, report);
+        return None;
+    };
+    let Some(second) = words.next() else {
+        return Some(value);
+    };
+    let message = say("`{}` has one value; `{}` is a second").with(directive.text).with(second.text);
+    let is_time = matches!(directive.text, "keepalive" | "warntime" | "deadtime" | "initdead");
+    let remedy = if is_time && second.text.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        say("write the unit against the number: `500ms`")
+    } else {
+        say("leave one value; a comment begins with `#`")
+    };
+    report.error(second.place, message, remedy);
+    None
+}
+
+/// Sets an option; the last one wins, as in Heartbeat, which says nothing about it.
+fn put<'a, T>(
+    slot: &mut Option<Setting<'a, T>>,
+    directive: &Word<'a>,
+    value: &Word<'a>,
+    read: Option<T>,
+    report: &mut Reporter<'a, '_>,
+) {
+    if let Some(first) = slot {
+        let message = say("`{}` is given twice, first in line {}: this one counts");
+        let message = message.with(directive.text).with(u64::from(first.place.line));
+        report.warning(directive.place, message, say("remove one of the two"));
+    }
+    if let Some(read) = read {
+        *slot = Some(Setting { value: read, place: value.place });
+    }
+}
+
+fn take_time<'a>(
+    slot: &mut Option<Setting<'a, crate::time::Duration>>,
+    directive: &Word<'a>,
+    value: &Word<'a>,
+    report: &mut Reporter<'a, '_>,
+) {
+    let time = timing::read_time(value, report);
+    put(slot, directive, value, time, report);
+}
+
+fn refuse_second_baud<'a>(first: Option<&Setting<'a, u32>>, directive: &Word<'a>, report: &mut Reporter<'a, '_>) {
+    if let Some(first) = first {
+        let message = say("`baud` is given twice, first in line {}").with(u64::from(first.place.line));
+        report.error(directive.place, message, say("remove one of the two: one rate holds for every serial link"));
+    }
+}
+
+/// A number in decimal digits without a sign, at most `max`.
+fn number(text: &str, max: u32) -> Option<u32> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|&number| digits && number <= max)
+}
+
+fn read_baud<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<u32> {
+    let baud = number(word.text, u32::MAX).filter(|baud| BAUDS.contains(baud));
+    if baud.is_none() {
+        let message = say("`{}` is not a rate that Heartbeat and lubdub know").with(word.text);
+        report.error(word.place, message, say("write 115200; 9600, 19200, 38400, 57600, 230400 and 460800 exist too"));
+    }
+    baud
+}
+
+fn read_port<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<u16> {
+    let port = number(word.text, u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).filter(|&port| port > 0);
+    if port.is_none() {
+        let message = say("`{}` is not a port from 1 to 65535").with(word.text);
+        report.error(word.place, message, say("write 694, or remove the line"));
+    }
+    port
+}
+
+fn read_auto_failback<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<AutoFailback> {
+    let is = |names: &[&str]| names.iter().any(|name| word.text.eq_ignore_ascii_case(name));
+    if is(&["true", "on", "yes", "y", "1"]) {
+        return Some(AutoFailback::On);
+    }
+    if is(&["false", "off", "no", "n", "0"]) {
+        return Some(AutoFailback::Off);
+    }
+    if is(&["legacy"]) {
+        return Some(AutoFailback::Legacy);
+    }
+    let message = say("`{}` is none of `on`, `off`, `legacy`").with(word.text);
+    report.error(word.place, message, say("write `auto_failback on` or `auto_failback off`"));
+    None
+}
+
+fn read_facility<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<Option<u8>> {
+    let name = if word.text == "security" { "auth" } else { word.text };
+    if name == "none" {
+        return Some(None);
+    }
+    let known = FACILITIES.iter().position(|facility| *facility == name);
+    let Some(known) = known.and_then(|index| u8::try_from(index).ok()) else {
+        let remedy = match nearest(name, FACILITIES.into_iter().filter(|facility| !facility.is_empty())) {
+            Some(near) => say("did you mean `{}`?").with(near),
+            None => say("write `daemon`, one of `local0` to `local7`, or `none`"),
+        };
+        report.error(word.place, say("`{}` is not a syslog facility").with(word.text), remedy);
+        return None;
+    };
+    Some(Some(known))
+}
+
+fn read_debug<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<u8> {
+    let level = number(word.text, u32::from(u8::MAX)).and_then(|level| u8::try_from(level).ok());
+    if level.is_none() {
+        let message = say("`{}` is not a level from 0 to 255").with(word.text);
+        report.error(word.place, message, say("write 0, or remove the line"));
+    }
+    level
+}
