@@ -3,6 +3,8 @@
 //! Each file of `tests/conf` is one case: the three files, and what must come of them. To add a case write a file with a
 //! first line that says what it shows and its sections; `CONF_CASES=write cargo test --test conf` fills in `expected`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "conf/case.rs"]
 mod case;
 
@@ -92,7 +94,10 @@ fn a_line_longer_than_heartbeat_reads_is_refused() {
     assert!(outcome("node1.a.com", [SEED[0], &fits, SEED[2]]).contains("=> would run"));
     let long = format!("{}#{}\n", SEED[1], "x".repeat(5118));
     let text = outcome("node1.a.com", [SEED[0], &long, SEED[2]]);
-    assert!(text.contains("haresources:4:5119: error: the line has 5119 bytes; Heartbeat cuts it after 5118"), "{text}");
+    assert!(
+        text.contains("haresources:4:5119: error: the line has 5119 bytes; Heartbeat cuts it after 5118"),
+        "{text}"
+    );
     assert!(text.lines().all(|line| line.chars().count() < 130), "the excerpt is cut: {text}");
 }
 
@@ -116,9 +121,23 @@ fn diagnostics_beyond_the_limit_are_counted() {
 #[test]
 fn no_diagnostic_shows_a_secret() {
     let lines = [
-        "3 md5 hunter2", "3 hunter2", "hunter2", "md5 hunter2", "3 md6 hunter2", "3 crc hunter2", "3 md5 x hunter2",
-        "a hunter2", "auth hunter2", "16 md5 hunter2", "3 md5 #hunter2", "3 md5 hunter2\u{fffd}", "3 sha hunter2 x",
-        "auth 3 hunter2", "3,md5,hunter2", "3 md5hunter2", "#3 md5 hunter2",
+        "3 md5 hunter2",
+        "3 hunter2",
+        "hunter2",
+        "md5 hunter2",
+        "3 md6 hunter2",
+        "3 crc hunter2",
+        "3 md5 x hunter2",
+        "a hunter2",
+        "auth hunter2",
+        "16 md5 hunter2",
+        "3 md5 #hunter2",
+        "3 md5 hunter2\u{fffd}",
+        "3 sha hunter2 x",
+        "auth 3 hunter2",
+        "3,md5,hunter2",
+        "3 md5hunter2",
+        "#3 md5 hunter2",
     ];
     for line in lines {
         for file in [format!("{line}\n"), format!("auth 3\n{line}\n"), format!("auth 1\n{line}\n{line}")] {

@@ -86,7 +86,7 @@ pub(super) fn read<'a>(source: &Source<'a>, report: &mut Reporter<'a, '_>) -> Au
             reading.take_key(&first, words, report);
         }
     }
-    reading.finish(Place::end_of(source.text), report)
+    reading.finish(Place::start_of(source.text), report)
 }
 
 #[derive(Default)]
@@ -145,14 +145,22 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn finish(self, end: Place<'a>, report: &mut Reporter<'a, '_>) -> Authkeys<'a> {
+    fn finish(self, start: Place<'a>, report: &mut Reporter<'a, '_>) -> Authkeys<'a> {
         match self.auth {
             Some((id, place)) if !self.damaged && !self.keys.iter().any(|(key, _)| key.id == id) => {
                 let message = say("key {} is not in the file").with(u64::from(id));
-                report.error(place, message, say("add a line `{} md5 SECRET`, or name a key that is there").with(u64::from(id)));
+                report.error(
+                    place,
+                    message,
+                    say("add a line `{} md5 SECRET`, or name a key that is there").with(u64::from(id)),
+                );
             }
             None if !self.damaged => {
-                report.error(end, say("no `auth` line"), say("begin the file with `auth ID`, the id of the key to send with"));
+                report.error(
+                    start,
+                    say("no `auth` line"),
+                    say("begin the file with `auth ID`, the id of the key to send with"),
+                );
             }
             _ => {}
         }

@@ -57,6 +57,11 @@ impl<'a> Place<'a> {
         Self { line: line_number(index), text, start: text.len(), len: 0 }
     }
 
+    /// The beginning of a file.
+    pub fn start_of(file: &'a str) -> Self {
+        Self { line: 1, text: file.lines().next().unwrap_or(""), start: 0, len: 0 }
+    }
+
     /// The part of this place that is `len` bytes long and begins `start` bytes into it.
     pub fn part(self, start: usize, len: usize) -> Self {
         Self { start: self.start + start, len, ..self }

@@ -2,26 +2,68 @@
 
 /// The directives that lubdub reads.
 pub(super) const READ: [&str; 12] = [
-    "node", "serial", "baud", "bcast", "udpport", "keepalive", "deadtime", "warntime", "initdead", "auto_failback",
-    "logfacility", "debug",
+    "node",
+    "serial",
+    "baud",
+    "bcast",
+    "udpport",
+    "keepalive",
+    "deadtime",
+    "warntime",
+    "initdead",
+    "auto_failback",
+    "logfacility",
+    "debug",
 ];
 
-/// Heartbeat's other media: each carries beats, or stands in for a member (`ping`). `udp` is its old name of `bcast`.
-const OTHER_MEDIA: [&str; 9] =
-    ["mcast", "mcast6", "ucast", "ucast6", "udp", "ping", "ping6", "ping_group", "hbaping"];
+/// Heartbeat's other links. `udp` is its old name of `bcast`.
+const OTHER_LINKS: [&str; 5] = ["mcast", "mcast6", "ucast", "ucast6", "udp"];
 
-/// Heartbeat's other directives, those of one line first.
-const OTHER: [&str; 40] = [
-    "stonith", "stonith_host", "respawn", "failfast", "apiauth", "deadping", "nice_failback", "env", "watchdog",
-    "use_apphbd", "logfile", "debugfile", "use_logd", "conn_logd_time", "syslogmsgfmt", "log_badpack", "coredumps",
-    "coreroot", "realtime", "rtprio", "memreserve", "hopfudge", "hbgenmethod", "uuidfrom", "autojoin", "cluster",
-    "msgfmt", "compression", "compression_threshold", "traditional_compression", "max_rexmit_delay", "normalpoll",
-    "crm", "pacemaker", "crm_daemon_dir", "crmd_spawns_pengine", "record_config_changes", "record_pengine_inputs",
-    "enable_config_writes", "quorum_server",
+/// Heartbeat's directives that take a whole line. It counts them as media when it looks whether `baud` comes too late.
+const WHOLE_LINE: [&str; 5] = ["stonith", "stonith_host", "respawn", "failfast", "apiauth"];
+
+/// Heartbeat's other directives.
+const OTHER: [&str; 39] = [
+    "ping",
+    "ping6",
+    "ping_group",
+    "hbaping",
+    "deadping",
+    "nice_failback",
+    "env",
+    "watchdog",
+    "use_apphbd",
+    "logfile",
+    "debugfile",
+    "use_logd",
+    "conn_logd_time",
+    "syslogmsgfmt",
+    "log_badpack",
+    "coredumps",
+    "coreroot",
+    "realtime",
+    "rtprio",
+    "memreserve",
+    "hopfudge",
+    "hbgenmethod",
+    "uuidfrom",
+    "autojoin",
+    "cluster",
+    "msgfmt",
+    "compression",
+    "compression_threshold",
+    "traditional_compression",
+    "max_rexmit_delay",
+    "normalpoll",
+    "crm",
+    "pacemaker",
+    "crm_daemon_dir",
+    "crmd_spawns_pengine",
+    "record_config_changes",
+    "record_pengine_inputs",
+    "enable_config_writes",
+    "quorum_server",
 ];
-
-/// How many of [`OTHER`] Heartbeat counts as media when it asks whether `udpport` and `baud` come too late.
-const LATE_AFTER: usize = 5;
 
 /// Whether Heartbeat knows `word` and lubdub does not read it yet.
 pub(super) fn is_other(word: &str) -> bool {
@@ -30,12 +72,12 @@ pub(super) fn is_other(word: &str) -> bool {
 
 /// Whether `word` makes links that lubdub does not have yet.
 pub(super) fn is_other_link(word: &str) -> bool {
-    matches!(word, "mcast" | "mcast6" | "ucast" | "ucast6" | "udp")
+    OTHER_LINKS.contains(&word)
 }
 
 /// Whether Heartbeat refuses or ignores a `baud` or `udpport` that comes after `word`.
 pub(super) fn is_medium(word: &str) -> bool {
-    matches!(word, "serial" | "bcast") || OTHER_MEDIA.contains(&word) || OTHER[..LATE_AFTER].contains(&word)
+    matches!(word, "serial" | "bcast") || OTHER_LINKS.contains(&word) || WHOLE_LINE.contains(&word)
 }
 
 /// Every word that Heartbeat accepts at the beginning of a line.
@@ -44,5 +86,5 @@ pub(super) fn all() -> impl Iterator<Item = &'static str> {
 }
 
 fn others() -> impl Iterator<Item = &'static str> {
-    OTHER_MEDIA.into_iter().chain(OTHER)
+    OTHER_LINKS.into_iter().chain(WHOLE_LINE).chain(OTHER)
 }

@@ -94,11 +94,7 @@ impl Excerpt<'_> {
         }
     }
 
-    fn each_masked_cell(
-        &self,
-        open: usize,
-        each: &mut dyn FnMut(usize, usize, char) -> fmt::Result,
-    ) -> fmt::Result {
+    fn each_masked_cell(&self, open: usize, each: &mut dyn FnMut(usize, usize, char) -> fmt::Result) -> fmt::Result {
         let (mut index, mut at) = (0, 0);
         for piece in self.text.split_inclusive(char::is_whitespace) {
             let word = piece.trim_end();

@@ -48,8 +48,10 @@ struct Options<'a> {
     debug: Option<Setting<'a, u8>>,
     /// The line of the first medium: Heartbeat wants `baud` and `udpport` before it.
     medium: Option<u32>,
-    /// A link that lubdub does not have yet was refused.
+    /// A link was refused, and one more diagnostic about its absence would only distract.
     link_refused: bool,
+    /// Likewise a cable.
+    cable_refused: bool,
 }
 
 /// Reads ha.cf for the node `this_node`.
@@ -77,6 +79,7 @@ impl<'a> Options<'a> {
             return;
         }
         if words.clone().any(|word| !report.is_sound(&word)) {
+            self.refuse_link(directive.text);
             return;
         }
         match directive.text {
@@ -98,6 +101,11 @@ impl<'a> Options<'a> {
         }
     }
 
+    fn refuse_link(&mut self, directive: &str) {
+        self.cable_refused |= directive == "serial";
+        self.link_refused |= matches!(directive, "serial" | "bcast");
+    }
+
     fn take_each(
         &mut self,
         directive: &Word<'a>,
@@ -111,6 +119,7 @@ impl<'a> Options<'a> {
             take(self, word, report);
         }
         if empty {
+            self.refuse_link(directive.text);
             report_missing_value(directive, report);
         }
     }
@@ -132,7 +141,8 @@ impl<'a> Options<'a> {
                 put(&mut self.udpport, directive, value, read_port(value, report), report);
             }
             "auto_failback" => {
-                put(&mut self.auto_failback, directive, value, read_auto_failback(value, report), report);
+                let read = read_auto_failback(value, report).or(Some(AutoFailback::On));
+                put(&mut self.auto_failback, directive, value, read, report);
             }
             "logfacility" => put(&mut self.logfacility, directive, value, read_facility(value, report), report),
             _ => put(&mut self.debug, directive, value, read_debug(value, report), report),
@@ -172,6 +182,7 @@ impl<'a> Options<'a> {
     fn take_serial(&mut self, word: Word<'a>, report: &mut Reporter<'a, '_>) {
         let mut parts = word.text.strip_prefix("/dev/").unwrap_or("").split('/');
         if parts.any(|part| matches!(part, "" | "." | "..")) {
+            self.refuse_link("serial");
             let message = say("`{}` is not the path of a device below /dev").with(word.text);
             let remedy = say("write the whole path of the tty, for example `serial /dev/ttyS1`");
             return report.error(word.place, message, remedy);
@@ -181,10 +192,16 @@ impl<'a> Options<'a> {
 
     fn take_bcast(&mut self, word: Word<'a>, report: &mut Reporter<'a, '_>) {
         if word.text.contains(['/', ':']) || matches!(word.text, "." | "..") {
+            self.refuse_link("bcast");
             let message = say("`{}` is not the name of an interface").with(word.text);
-            return report.error(word.place, message, say("write a name that `ip link` shows, for example `bcast eth1`"));
+            return report.error(
+                word.place,
+                message,
+                say("write a name that `ip link` shows, for example `bcast eth1`"),
+            );
         }
         if word.text.len() > INTERFACE_NAME_MAX {
+            self.refuse_link("bcast");
             let message = say("`{}` is longer than the {} bytes of an interface's name");
             let message = message.with(word.text).with(INTERFACE_NAME_MAX as u64);
             return report.error(word.place, message, say("write a name that `ip link` shows"));
@@ -211,7 +228,7 @@ impl<'a> Options<'a> {
     fn judge_nodes(&self, this_node: &'a str, end: Place<'a>, report: &mut Reporter<'a, '_>) -> Option<usize> {
         if self.nodes.len() < NODES {
             let place = self.nodes.first().map_or(end, |node| node.place);
-            let message = say("{} of the two nodes named").with(self.nodes.len() as u64);
+            let message = say("{} of the two nodes is named").with(self.nodes.len() as u64);
             report.error(place, message, say("add a line `node NAME` for each, with the name as `uname -n` prints it"));
             return None;
         }
@@ -236,7 +253,7 @@ impl<'a> Options<'a> {
         } else if let Some(cable) = cable {
             let (baud, place) = self.baud.map_or((BAUD_DEFAULT, cable.place), |baud| (baud.value, baud.place));
             timing::judge_cable(baud, self.times.timing().keepalive, place, report);
-        } else {
+        } else if !self.cable_refused {
             let message = say("no serial link: the null-modem cable is the primary link, Ethernet the second");
             let place = self.bcast.first().map_or(end, |link| link.place);
             report.warning(place, message, say("add `baud 115200` and `serial /dev/ttyS1` above the bcast line"));
@@ -365,7 +382,8 @@ fn read_baud<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<u32> 
 }
 
 fn read_port<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<u16> {
-    let port = number(word.text, u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).filter(|&port| port > 0);
+    let port =
+        number(word.text, u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).filter(|&port| port > 0);
     if port.is_none() {
         let message = say("`{}` is not a port from 1 to 65535").with(word.text);
         report.error(word.place, message, say("write 694, or remove the line"));

@@ -69,8 +69,7 @@ pub(super) fn read<'a>(
     let mut tokens = Tokens::new(source.text);
     while let Some(token) = tokens.next() {
         match token {
-            Token::Word(word) if report.is_sound(&word) => reading.take_word(word, tokens.at, report),
-            Token::Word(_) => {}
+            Token::Word(word) => reading.take_word(word, tokens.at, report),
             Token::End(at) => reading.end_line(source.text, at, report),
             Token::Odd(oddity, place) => oddity.report(place, report),
         }
@@ -96,8 +95,11 @@ struct Line<'a> {
 impl<'a> Reading<'_, 'a> {
     /// Takes a word that ends at byte `end` of the file.
     fn take_word(&mut self, word: Word<'a>, end: usize, report: &mut Reporter<'a, '_>) {
+        let sound = report.is_sound(&word);
         let Some(line) = &mut self.current else {
-            self.judge_node(&word, report);
+            if sound {
+                self.judge_node(&word, report);
+            }
             self.current = Some(Line { node: word, key: None, start: end, resources: 0 });
             return;
         };
@@ -107,16 +109,16 @@ impl<'a> Reading<'_, 'a> {
             let message = say("more than {} resources in a group").with(RESOURCES_MAX as u64);
             report.error(word.place, message, say("make several groups of it"));
         }
-        if line.resources > RESOURCES_MAX {
+        if line.resources > RESOURCES_MAX || !sound {
             return;
         }
         let resource = match Resource::parse(word.text) {
             Ok(resource) => resource,
-            Err(Remark { part, message, remedy }) => return report.error(place_of(&word, part), message, remedy),
+            Err(Remark { part, message, remedy }) => return report.error(place_of(&word, part), message, say(remedy)),
         };
         if let Resource::Vip(vip) = resource {
             if let Some(Remark { part, message, remedy }) = vip.doubt() {
-                report.warning(place_of(&word, part), message, remedy);
+                report.warning(place_of(&word, part), message, say(remedy));
             }
             self.judge_address(&vip, &word, report);
         }
@@ -137,7 +139,7 @@ impl<'a> Reading<'_, 'a> {
 
     fn judge_address(&self, vip: &Vip<'a>, word: &Word<'a>, report: &mut Reporter<'a, '_>) {
         let other = self.groups.iter().find(|group| group.vips().any(|other| other.address == vip.address));
-        if let Some(other) = other {
+        if let Some(other) = other.filter(|other| other.key != vip.word) {
             let message = say("the address of `{}` is also in the group `{}`: both nodes could hold it at once");
             let message = message.with(vip.word).with(other.key);
             report.warning(word.place, message, say("leave it in one group"));
@@ -156,7 +158,11 @@ impl<'a> Reading<'_, 'a> {
         };
         if let Some(first) = self.groups.iter().find(|group| group.key == key.text) {
             let message = say("a group is already named by `{}`, its first resource").with(first.key);
-            return report.error(key.place, message, say("join the two lines, or begin this one with another resource"));
+            return report.error(
+                key.place,
+                message,
+                say("join the two lines, or begin this one with another resource"),
+            );
         }
         let me = self.nodes.me.and_then(|me| self.nodes.known.get(me));
         let group = Group {

@@ -63,15 +63,14 @@ impl<'a> Iterator for Words<'a> {
 impl<'a> Reporter<'a, '_> {
     /// Whether the file can be read at all; says why not.
     pub fn admits(&mut self, source: &Source<'a>) -> bool {
-        let (_, first) = lines(source.text).next().unwrap_or((1, ""));
-        let start = Place { line: 1, text: first, start: 0, len: 0 };
+        let start = Place::start_of(source.text);
         if source.text.len() > FILE_MAX {
             let message = say("the file has {} bytes, more than the {} that lubdub reads");
             let message = message.with(source.text.len() as u64).with(FILE_MAX as u64);
             self.error(start, message, say("remove what does not belong here"));
             return false;
         }
-        if first.starts_with('\u{feff}') {
+        if source.text.starts_with('\u{feff}') {
             let remedy = say("save it as plain UTF-8 without that mark");
             self.error(start, say("the file begins with a byte order mark"), remedy);
             return false;

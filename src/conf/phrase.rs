@@ -13,8 +13,7 @@ const WORD_SHOWN_MAX: usize = 64;
 #[derive(Clone, Copy, Debug)]
 pub struct Phrase<'a> {
     template: &'static str,
-    values: [Value<'a>; VALUES_MAX],
-    filled: usize,
+    values: [Option<Value<'a>>; VALUES_MAX],
 }
 
 /// What fills one `{}`.
@@ -24,21 +23,20 @@ pub enum Value<'a> {
     Word(&'a str),
     /// A count, a port, a line.
     Number(u64),
-    /// A length of time, shown in the largest unit that keeps it whole.
+    /// A length of time, shown in whole seconds or else in milliseconds.
     Time(Duration),
 }
 
 /// Starts a phrase; [`Phrase::with`] fills its `{}` from left to right.
 pub(super) const fn say<'a>(template: &'static str) -> Phrase<'a> {
-    Phrase { template, values: [Value::Number(0); VALUES_MAX], filled: 0 }
+    Phrase { template, values: [None; VALUES_MAX] }
 }
 
 impl<'a> Phrase<'a> {
     /// Fills the next `{}`.
     pub(super) fn with(mut self, value: impl Into<Value<'a>>) -> Self {
-        if let Some(slot) = self.values.get_mut(self.filled) {
-            *slot = value.into();
-            self.filled += 1;
+        if let Some(slot) = self.values.iter_mut().find(|slot| slot.is_none()) {
+            *slot = Some(value.into());
         }
         self
     }
@@ -64,7 +62,7 @@ impl From<Duration> for Value<'_> {
 
 impl Display for Phrase<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let mut values = self.values.iter().take(self.filled);
+        let mut values = self.values.iter().flatten();
         for (i, text) in self.template.split("{}").enumerate() {
             if i > 0
                 && let Some(value) = values.next()
@@ -102,7 +100,7 @@ fn show_time(time: Duration, f: &mut Formatter<'_>) -> fmt::Result {
     } else if micros.is_multiple_of(1_000) {
         write!(f, "{} ms", micros / 1_000)
     } else {
-        write!(f, "{micros} us")
+        write!(f, "{}.{:03} ms", micros / 1_000, micros % 1_000)
     }
 }
 

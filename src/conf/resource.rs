@@ -53,7 +53,7 @@ pub(super) struct Remark<'a> {
     /// The part of the word that it is about.
     pub part: &'a str,
     pub message: Phrase<'a>,
-    pub remedy: Phrase<'a>,
+    pub remedy: &'static str,
 }
 
 impl<'a> Resource<'a> {
@@ -87,19 +87,19 @@ impl<'a> Vip<'a> {
         if let Some(mask) = fields.split('/').nth(1).filter(|field| field.contains('.')) {
             let message = say("`{}` is a netmask, not a prefix length; it is read as /{}");
             let message = message.with(mask).with(u64::from(self.prefix.unwrap_or(32)));
-            return Some(Remark { part: mask, message, remedy: say("write the prefix length") });
+            return Some(Remark { part: mask, message, remedy: "write the prefix length" });
         }
         let label = self.label?;
         if label.len() > INTERFACE_NAME_MAX {
             let message = say("the label `{}` has more than {} bytes: the address is added without it");
             let message = message.with(label).with(INTERFACE_NAME_MAX as u64);
-            return Some(Remark { part: label, message, remedy: say("shorten the label") });
+            return Some(Remark { part: label, message, remedy: "shorten the label" });
         }
         let (_, alias) = label.split_once(':')?;
         alias.bytes().all(|b| b.is_ascii_digit()).then(|| Remark {
             part: label,
             message: say("`{}` fixes a label that is otherwise chosen, and that another address may have").with(label),
-            remedy: say("write the interface alone: the next free label is taken"),
+            remedy: "write the interface alone: the next free label is taken",
         })
     }
 }
@@ -132,16 +132,14 @@ fn refuse_ipv6(word: &str) -> Result<(), Remark<'_>> {
     let bare = word.trim_start_matches('[');
     let address = bare.split(['/', ']']).next().unwrap_or(bare);
     if word.starts_with("IPv6addr") || address.parse::<Ipv6Addr>().is_ok() {
-        let remedy = say("write an IPv4 address, or put `#` before the line");
+        let remedy = "write an IPv4 address, or put `#` before the line";
         return Err(Remark { part: word, message: say("`{}`: IPv6 is not supported yet").with(word), remedy });
     }
     Ok(())
 }
 
 fn check_script_name<'a>(word: &'a str, name: &'a str) -> Result<(), Remark<'a>> {
-    let refuse = |part: &'a str, message: Phrase<'a>, remedy: &'static str| {
-        Err(Remark { part, message, remedy: say(remedy) })
-    };
+    let refuse = |part: &'a str, message: Phrase<'a>, remedy: &'static str| Err(Remark { part, message, remedy });
     if name.is_empty() {
         return refuse(word, say("`{}` has no script before `::`").with(word), "write SCRIPT or SCRIPT::ARGUMENT");
     }
@@ -167,9 +165,9 @@ fn check_script_name<'a>(word: &'a str, name: &'a str) -> Result<(), Remark<'a>>
 /// address, so an interface's name cannot begin with one.
 fn parse_vip<'a>(word: &'a str, text: &'a str) -> Result<Vip<'a>, Remark<'a>> {
     let part = if text.is_empty() { word } else { text };
-    if let Some((first, _)) = text.split_once(SEPARATOR) {
+    if text.contains(SEPARATOR) {
         let message = say("an address has one argument, fields apart by `/`");
-        let remedy = say("write `{}` alone, or each address as a resource of its own").with(first);
+        let remedy = "write ADDRESS/PREFIX/INTERFACE, and each address as a resource of its own";
         return Err(Remark { part, message, remedy });
     }
     let mut fields = text.split('/');
@@ -182,62 +180,65 @@ fn parse_vip<'a>(word: &'a str, text: &'a str) -> Result<Vip<'a>, Remark<'a>> {
     };
     if let Some(extra) = fields.next() {
         let message = say("`{}` is a fifth field").with(extra);
-        return Err(Remark { part, message, remedy: say("write ADDRESS/PREFIX/INTERFACE/BROADCAST at most") });
+        let part = if extra.is_empty() { part } else { extra };
+        return Err(Remark { part, message, remedy: "write ADDRESS/PREFIX/INTERFACE/BROADCAST at most" });
+    }
+    if let Some(empty) = text.split('/').position(str::is_empty) {
+        let message = say("field {} of the address is empty").with(empty as u64 + 1);
+        return Err(Remark { part, message, remedy: "write ADDRESS/PREFIX/INTERFACE/BROADCAST, or fewer of them" });
     }
     let (interface, label) = device.map(parse_device).transpose()?.unzip();
     Ok(Vip {
         word,
-        address: parse_address(if address.is_empty() { part } else { address })?,
-        prefix: prefix.map(|prefix| parse_prefix(prefix, part)).transpose()?,
+        address: parse_address(address)?,
+        prefix: prefix.map(parse_prefix).transpose()?,
         interface,
-        broadcast: broadcast.map(|broadcast| parse_broadcast(broadcast, part)).transpose()?,
+        broadcast: broadcast.map(parse_broadcast).transpose()?,
         label: label.flatten(),
     })
 }
 
 fn parse_address(text: &str) -> Result<Ipv4Addr, Remark<'_>> {
-    let refuse = |message: Phrase<'static>| message;
-    let remedy = say("write four numbers from 0 to 255, without leading zeros, for example 192.168.20.100");
+    let remedy = "write four numbers from 0 to 255, without leading zeros, for example 192.168.20.100";
     let Ok(address) = text.parse::<Ipv4Addr>() else {
-        let message = refuse(say("`{}` is not an IPv4 address")).with(text);
+        let message = say("`{}` is not an IPv4 address").with(text);
         return Err(Remark { part: text, message, remedy });
     };
     let first = address.octets()[0];
     if matches!(first, 0 | 127) || first >= 224 {
         let message = say("`{}` cannot be the address of a host on a network").with(text);
-        return Err(Remark { part: text, message, remedy: say("write an address of the service network") });
+        return Err(Remark { part: text, message, remedy: "write an address of the service network" });
     }
     Ok(address)
 }
 
 /// Reads a prefix length, or a netmask with its ones before its zeros.
-fn parse_prefix<'a>(text: &'a str, vip: &'a str) -> Result<u8, Remark<'a>> {
+fn parse_prefix(text: &str) -> Result<u8, Remark<'_>> {
     let bits = match text.parse::<Ipv4Addr>().map(Ipv4Addr::to_bits) {
         Ok(mask) if mask.leading_ones() + mask.trailing_zeros() == u32::BITS => u8::try_from(mask.leading_ones()).ok(),
         Ok(_) => None,
         Err(_) => text.parse().ok().filter(|_| text.bytes().all(|b| b.is_ascii_digit())),
     };
     bits.filter(|bits| (1..=32).contains(bits)).ok_or_else(|| Remark {
-        part: if text.is_empty() { vip } else { text },
+        part: text,
         message: say("`{}` is not a prefix length from 1 to 32").with(text),
-        remedy: say("write ADDRESS/PREFIX/INTERFACE, for example 192.168.20.100/24/eth0"),
+        remedy: "write ADDRESS/PREFIX/INTERFACE, for example 192.168.20.100/24/eth0",
     })
 }
 
-fn parse_broadcast<'a>(text: &'a str, vip: &'a str) -> Result<Ipv4Addr, Remark<'a>> {
+fn parse_broadcast(text: &str) -> Result<Ipv4Addr, Remark<'_>> {
     text.parse().map_err(|_| Remark {
-        part: if text.is_empty() { vip } else { text },
+        part: text,
         message: say("`{}` is not a broadcast address").with(text),
-        remedy: say("write one as in 192.168.20.100/24/eth0/192.168.20.255, or leave it out"),
+        remedy: "write one as in 192.168.20.100/24/eth0/192.168.20.255, or leave it out",
     })
 }
 
 /// Reads `INTERFACE` or `INTERFACE:LABEL`.
 fn parse_device(text: &str) -> Result<(&str, Option<&str>), Remark<'_>> {
     let interface = text.split(':').next().unwrap_or(text);
-    let refuse = |message| {
-        Err(Remark { part: text, message, remedy: say("write a name that `ip link` shows, for example eth0") })
-    };
+    let refuse =
+        |message| Err(Remark { part: text, message, remedy: "write a name that `ip link` shows, for example eth0" });
     if interface.is_empty() || interface == "." || interface == ".." || text.ends_with(':') {
         return refuse(say("`{}` is not the name of an interface").with(text));
     }

@@ -141,21 +141,28 @@ pub(super) fn judge<'a>(given: &Given<'a>, end: Place<'a>, report: &mut Reporter
         first.or(second).map_or(end, |setting| setting.place)
     };
     if timing.deadtime <= timing.keepalive.times(2) {
-        let message = say("deadtime ({}) is not longer than two keepalives ({} each): one lost beat would look like death");
+        let message =
+            say("deadtime ({}) is not longer than two keepalives ({} each): one lost beat would look like death");
         let message = message.with(timing.deadtime).with(timing.keepalive);
         report.error(at(given.deadtime, given.keepalive), message, say("make deadtime at least three keepalives"));
     }
     if timing.initdead < timing.deadtime {
         let message = say("initdead ({}) is shorter than deadtime ({})");
         let message = message.with(timing.initdead).with(timing.deadtime);
-        report.error(at(given.initdead, given.deadtime), message, say("make initdead at least deadtime, better 10 or more"));
+        report.error(
+            at(given.initdead, given.deadtime),
+            message,
+            say("make initdead at least deadtime, better 10 or more"),
+        );
     } else if timing.initdead < INITDEAD_CALM {
         let message = say("initdead ({}) is shorter than {}: a node that boots slowly is taken for dead");
         let message = message.with(timing.initdead).with(INITDEAD_CALM);
         let remedy = say("keep it only if both nodes and their network start faster than that");
         report.warning(at(given.initdead, given.deadtime), message, remedy);
     }
-    judge_warntime(&timing, at(given.warntime, given.deadtime), report);
+    if let Some(warntime) = given.warntime {
+        judge_warntime(&timing, warntime.place, report);
+    }
 }
 
 fn judge_warntime<'a>(timing: &Timing, place: Place<'a>, report: &mut Reporter<'a, '_>) {

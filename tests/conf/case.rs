@@ -31,7 +31,7 @@ impl<'a> Case<'a> {
         }
         let mut case = Self { text, sections: Vec::new(), expected: "" };
         for part in parts {
-            let (name, body) = part.split_once('\n').ok_or("a section without lines")?;
+            let (name, body) = part.split_once('\n').unwrap_or((part, ""));
             if name == EXPECTED {
                 case.expected = body;
             } else if !GOOD.iter().any(|(known, _)| *known == name) {
@@ -39,7 +39,7 @@ impl<'a> Case<'a> {
             } else if case.sections.iter().any(|(known, _)| *known == name) {
                 return Err(format!("section `{name}` twice"));
             } else {
-                case.sections.push((name, unescape(&format!("{body}\n"))?));
+                case.sections.push((name, unescape(&format!("{}\n", body.strip_suffix('\n').unwrap_or(body)))?));
             }
         }
         if case.sections.is_empty() {
@@ -135,12 +135,18 @@ fn describe_resource(resource: &Resource<'_>, text: &mut String) {
         Resource::Script { name, args } => writeln!(text, "  script {name} {:?}", args.collect::<Vec<_>>()),
         Resource::Vip(vip) => {
             write!(text, "  vip {}", vip.address).unwrap();
-            vip.prefix.map(|prefix| write!(text, " prefix {prefix}").unwrap());
-            vip.interface.map(|interface| write!(text, " on {interface}").unwrap());
-            vip.broadcast.map(|broadcast| write!(text, " broadcast {broadcast}").unwrap());
-            vip.label.map(|label| write!(text, " label {label}").unwrap());
+            field(text, "prefix", vip.prefix);
+            field(text, "on", vip.interface);
+            field(text, "broadcast", vip.broadcast);
+            field(text, "label", vip.label);
             writeln!(text)
         }
     }
     .unwrap();
+}
+
+fn field(text: &mut String, name: &str, value: Option<impl std::fmt::Display>) {
+    if let Some(value) = value {
+        write!(text, " {name} {value}").unwrap();
+    }
 }
