@@ -1,0 +1,422 @@
+//! The kernel's IPv4 addresses over rtnetlink(7): add, delete, list, and hear of changes.
+//!
+//! rtnetlink's message types on a transport of our own: its `Handle` and the type `RouteNetlinkMessage` bring the
+//! decoder of every link, rule and queue discipline (700 kB), and address messages are all that is needed here.
+//! Requests are synchronous: the kernel answers within the system call, so the answer is there when it is waited for.
+
+#[cfg(test)]
+pub mod namespace;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::AsFd;
+use std::task::{Context, Poll, ready};
+
+use lubdub::time::Duration;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use rtnetlink::AddressMessageBuilder;
+use rtnetlink::packet_core::{Emitable, Parseable};
+use rtnetlink::packet_route::AddressFamily;
+use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
+use rtnetlink::sys::protocols::NETLINK_ROUTE;
+use rtnetlink::sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
+
+use super::clock;
+
+// Message types and flags: linux/netlink.h, linux/rtnetlink.h.
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
+const RTM_GETADDR: u16 = 22;
+const NLM_F_REQUEST: u16 = 0x1;
+const NLM_F_ACK: u16 = 0x4;
+const NLM_F_DUMP_INTR: u16 = 0x10;
+const NLM_F_EXCL: u16 = 0x200;
+const NLM_F_DUMP: u16 = 0x300;
+const NLM_F_CREATE: u16 = 0x400;
+const IFLA_IFNAME: u16 = 3;
+const IFF_LOOPBACK: u32 = 0x8;
+const IFF_RUNNING: u32 = 0x40;
+/// Multicast groups as the bits that bind(2) takes: `RTMGRP_LINK` and `RTMGRP_IPV4_IFADDR`.
+const GROUPS: u32 = 0x1 | 0x10;
+
+/// `struct nlmsghdr`.
+const HEADER: usize = 16;
+/// `struct ifinfomsg`.
+const IFINFOMSG: usize = 16;
+/// The kernel fills at most this much of a dump into one datagram (`netlink_recvmsg`, 32 KiB).
+const DATAGRAM: usize = 32 * 1024;
+/// The kernel answers within microseconds; a second without an answer means that it never comes.
+const ANSWER: Duration = Duration::from_secs(1);
+/// A dump that was disturbed by a change is asked for again so many times.
+const DUMPS: u32 = 4;
+
+/// The loopback interface has this index in every network namespace (`LOOPBACK_IFINDEX`, include/linux/netdevice.h).
+pub const LOOPBACK: u32 = 1;
+
+/// One IPv4 address as the kernel has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Address {
+    /// Index of its interface.
+    pub index: u32,
+    /// The address itself (`IFA_LOCAL`).
+    pub address: Ipv4Addr,
+    /// Bits of its network.
+    pub prefix: u8,
+    /// `IFA_LABEL`: the interface's name, or an alias such as `eth0:0`.
+    pub label: Option<String>,
+    /// All of it, so that it can be put back as it was.
+    message: AddressMessage,
+}
+
+impl Address {
+    /// An address to be added: scope global, without a lifetime.
+    pub fn new(index: u32, address: Ipv4Addr, prefix: u8, broadcast: Option<Ipv4Addr>, label: Option<String>) -> Self {
+        let mut message = AddressMessageBuilder::<Ipv4Addr>::new().index(index).address(address, prefix).build();
+        message.attributes.retain(|a| !matches!(a, AddressAttribute::Broadcast(_)));
+        message.attributes.extend(broadcast.map(AddressAttribute::Broadcast));
+        message.attributes.extend(label.clone().map(AddressAttribute::Label));
+        Self { index, address, prefix, label, message }
+    }
+
+    /// `IFA_BROADCAST`.
+    pub fn broadcast(&self) -> Option<Ipv4Addr> {
+        self.message.attributes.iter().find_map(|a| match a {
+            AddressAttribute::Broadcast(b) => Some(*b),
+            _ => None,
+        })
+    }
+
+    /// The same address on the same interface, whatever its label.
+    pub fn same(&self, other: &Self) -> bool {
+        (self.index, self.address, self.prefix) == (other.index, other.address, other.prefix)
+    }
+
+    /// None for what is not an IPv4 address or does not parse.
+    fn parse(payload: &[u8]) -> Option<Self> {
+        let message = AddressMessage::parse(payload).ok()?;
+        if message.header.family != AddressFamily::Inet {
+            return None;
+        }
+        let mut address = None;
+        let mut label = None;
+        for attribute in &message.attributes {
+            match attribute {
+                AddressAttribute::Local(IpAddr::V4(local)) => address = Some(*local),
+                AddressAttribute::Label(text) => label = Some(text.clone()),
+                _ => {}
+            }
+        }
+        let (index, prefix) = (message.header.index, message.header.prefix_len);
+        Some(Self { index, address: address?, prefix, label, message })
+    }
+}
+
+/// Requests to the kernel.
+pub struct Kernel {
+    socket: Socket,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+impl Kernel {
+    /// A socket for requests in the calling thread's network namespace.
+    ///
+    /// # Errors
+    /// No descriptor left, or a kernel without netlink.
+    pub fn new() -> io::Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        socket.set_non_blocking(true)?;
+        Ok(Self { socket, sequence: 0, buffer: vec![0; DATAGRAM] })
+    }
+
+    /// Every IPv4 address of this network namespace.
+    ///
+    /// # Errors
+    /// The kernel refused or did not answer within a second.
+    pub fn addresses(&mut self) -> io::Result<Vec<Address>> {
+        let mut message = AddressMessage::default();
+        message.header.family = AddressFamily::Inet;
+        for _ in 0..DUMPS {
+            let mut found = Vec::new();
+            let whole = self.request(RTM_GETADDR, NLM_F_DUMP, &message, |m| {
+                if m.kind == RTM_NEWADDR {
+                    found.extend(Address::parse(m.payload));
+                }
+            })?;
+            if whole {
+                return Ok(found);
+            }
+        }
+        Err(io::Error::other("the kernel's addresses change faster than they can be listed"))
+    }
+
+    /// Adds an address.
+    ///
+    /// # Errors
+    /// As the kernel says: `EEXIST` when the interface has it with this prefix, `ENODEV` without the interface, `EPERM`
+    /// without CAP_NET_ADMIN.
+    pub fn add(&mut self, address: &Address) -> io::Result<()> {
+        self.request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &address.message, |_| {}).map(drop)
+    }
+
+    /// Deletes an address. It is gone afterwards; that it was gone before is no error.
+    ///
+    /// # Errors
+    /// As the kernel says: `EPERM` without CAP_NET_ADMIN.
+    pub fn delete(&mut self, address: &Address) -> io::Result<()> {
+        let message =
+            AddressMessageBuilder::<Ipv4Addr>::new().index(address.index).address(address.address, address.prefix);
+        match self.request(RTM_DELADDR, NLM_F_ACK, &message.build(), |_| {}) {
+            Err(error) if !is(&error, Errno::ENODEV) && !is(&error, Errno::EADDRNOTAVAIL) => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// One request and its whole answer. False when a dump was disturbed by a change and may lack something.
+    fn request(
+        &mut self,
+        kind: u16,
+        flags: u16,
+        body: &AddressMessage,
+        mut each: impl FnMut(Message<'_>),
+    ) -> io::Result<bool> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let request = request_bytes(kind, flags | NLM_F_REQUEST, self.sequence, body);
+        self.socket.send_to(&request, &SocketAddr::new(0, 0), 0)?;
+        let deadline = clock::now() + ANSWER;
+        let mut whole = true;
+        loop {
+            let left = deadline.since(clock::now());
+            if left == Duration::ZERO || !readable(&self.socket, left)? {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer a netlink request"));
+            }
+            let mut window = &mut self.buffer[..];
+            let (length, from) = match self.socket.recv_from(&mut window, 0) {
+                Err(error) if retry(&error) => continue,
+                received => received?,
+            };
+            // Port 0 is the kernel; anybody else's datagram, or the late answer to an older request, is not ours.
+            if from.port_number() != 0 {
+                continue;
+            }
+            for message in messages(&self.buffer[..length]).filter(|m| m.sequence == self.sequence) {
+                whole &= message.flags & NLM_F_DUMP_INTR == 0;
+                match message.kind {
+                    NLMSG_ERROR => return message.acknowledged().map(|()| whole),
+                    NLMSG_DONE => return Ok(whole),
+                    _ => each(message),
+                }
+            }
+        }
+    }
+}
+
+/// True when the error is this one of the kernel's.
+pub fn is(error: &io::Error, errno: Errno) -> bool {
+    error.raw_os_error() == Some(errno as i32)
+}
+
+fn retry(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+fn readable(socket: &Socket, within: Duration) -> io::Result<bool> {
+    let millis = u16::try_from(within.as_millis().max(1)).unwrap_or(u16::MAX);
+    let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+    match poll(&mut fds, PollTimeout::from(millis)) {
+        // A signal came first: the receive that follows finds nothing and the wait goes on.
+        Err(Errno::EINTR) => Ok(true),
+        polled => Ok(polled? > 0),
+    }
+}
+
+fn request_bytes(kind: u16, flags: u16, sequence: u32, body: &AddressMessage) -> Vec<u8> {
+    let length = HEADER + body.buffer_len();
+    let mut bytes = vec![0; length];
+    // The kernel takes no datagram of 4 GiB; the messages here are below 200 bytes.
+    bytes[0..4].copy_from_slice(&(length as u32).to_ne_bytes());
+    bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
+    bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
+    bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
+    body.emit(&mut bytes[HEADER..]);
+    bytes
+}
+
+/// One netlink message of a datagram.
+struct Message<'a> {
+    kind: u16,
+    flags: u16,
+    sequence: u32,
+    payload: &'a [u8],
+}
+
+impl Message<'_> {
+    /// The verdict of an `NLMSG_ERROR`: zero is the acknowledgement.
+    fn acknowledged(&self) -> io::Result<()> {
+        match u32_at(self.payload, 0).map(|raw| raw as i32) {
+            Some(0) => Ok(()),
+            Some(errno) => Err(io::Error::from_raw_os_error(errno.wrapping_neg())),
+            None => Err(io::Error::new(io::ErrorKind::InvalidData, "the kernel's netlink answer is cut short")),
+        }
+    }
+}
+
+/// The messages of a datagram; ends at the first that does not fit in it.
+fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
+    let mut rest = datagram;
+    std::iter::from_fn(move || {
+        let length = usize::try_from(u32_at(rest, 0)?).ok()?;
+        let payload = rest.get(HEADER..length)?;
+        let message = Message { kind: u16_at(rest, 4)?, flags: u16_at(rest, 6)?, sequence: u32_at(rest, 8)?, payload };
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some(message)
+    })
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+}
+
+/// What the kernel said without being asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// An address is gone.
+    Removed(Ipv4Addr),
+    /// An interface other than loopback appeared or changed; `running` is its carrier.
+    Link { name: String, running: bool },
+    /// An interface is gone.
+    LinkGone { name: String },
+    /// Notices were lost (the socket's buffer was full): anything may have changed.
+    Overrun,
+}
+
+/// Hears of addresses and interfaces that change.
+pub struct Monitor {
+    socket: TokioSocket,
+    buffer: Vec<u8>,
+}
+
+impl Monitor {
+    /// Listens in the calling thread's network namespace. To be called within the runtime.
+    ///
+    /// # Errors
+    /// No descriptor left, or a kernel without netlink.
+    pub fn new() -> io::Result<Self> {
+        let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
+        socket.socket_mut().bind(&SocketAddr::new(0, GROUPS))?;
+        Ok(Self { socket, buffer: vec![0; DATAGRAM] })
+    }
+
+    /// Ready with the notices of one datagram handed to `each`; pending when there is none.
+    pub fn poll(&mut self, cx: &mut Context<'_>, mut each: impl FnMut(Notice)) -> Poll<()> {
+        let mut window = &mut self.buffer[..];
+        let before = window.len();
+        let received = ready!(self.socket.poll_recv_from(cx, &mut window));
+        let length = before - window.len();
+        match received {
+            Ok(from) if from.port_number() == 0 => messages(&self.buffer[..length]).filter_map(notice).for_each(each),
+            Ok(_) => {}
+            // ENOBUFS above all; whatever else it may be, what was missed is asked for.
+            Err(_) => each(Notice::Overrun),
+        }
+        Poll::Ready(())
+    }
+}
+
+fn notice(message: Message<'_>) -> Option<Notice> {
+    match message.kind {
+        RTM_DELADDR => Address::parse(message.payload).map(|a| Notice::Removed(a.address)),
+        RTM_NEWLINK => {
+            let flags = u32_at(message.payload, 8).filter(|flags| flags & IFF_LOOPBACK == 0)?;
+            Some(Notice::Link { name: link_name(message.payload)?, running: flags & IFF_RUNNING != 0 })
+        }
+        RTM_DELLINK => Some(Notice::LinkGone { name: link_name(message.payload)? }),
+        _ => None,
+    }
+}
+
+/// `IFLA_IFNAME` of a link message. A bridge port's notices (family `AF_BRIDGE`) are not about the interface.
+fn link_name(payload: &[u8]) -> Option<String> {
+    if payload.first() != Some(&0) {
+        return None;
+    }
+    let mut rest = payload.get(IFINFOMSG..)?;
+    loop {
+        let length = usize::from(u16_at(rest, 0)?);
+        let value = rest.get(4..length)?;
+        if u16_at(rest, 2)? == IFLA_IFNAME {
+            let name = value.split(|b| *b == 0).next()?;
+            return Some(String::from_utf8_lossy(name).into_owned());
+        }
+        rest = rest.get(length.next_multiple_of(4)..)?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::namespace::{ethernet, inside, ip};
+    use super::*;
+
+    #[test]
+    fn a_cut_or_senseless_datagram_yields_nothing_and_ends() {
+        let whole = request_bytes(RTM_NEWADDR, 0, 7, &AddressMessage::default());
+        assert_eq!(messages(&whole).count(), 1);
+        for length in 0..whole.len() {
+            assert_eq!(messages(&whole[..length]).count(), 0);
+        }
+        for length in [0_u32, 3, 15, u32::MAX] {
+            let mut wrong = whole.clone();
+            wrong[..4].copy_from_slice(&length.to_ne_bytes());
+            assert_eq!(messages(&wrong).count(), 0);
+        }
+        for length in 0..64 {
+            assert_eq!(link_name(&vec![0; length]), None);
+        }
+    }
+
+    #[test]
+    fn added_listed_and_deleted_with_all_it_had() {
+        inside(|| {
+            ethernet();
+            let mut kernel = Kernel::new().unwrap();
+            let index = nix::net::if_::if_nametoindex("eth0").unwrap();
+            let vip = Ipv4Addr::new(192, 168, 20, 100);
+            let brd = Ipv4Addr::new(192, 168, 20, 255);
+            let entry = Address::new(index, vip, 24, Some(brd), Some("eth0:0".into()));
+            kernel.add(&entry).unwrap();
+            assert!(is(&kernel.add(&entry).unwrap_err(), Errno::EEXIST));
+            let listed = kernel.addresses().unwrap();
+            let found = listed.iter().find(|a| a.same(&entry)).unwrap();
+            assert_eq!((found.label.as_deref(), found.broadcast()), (Some("eth0:0"), Some(brd)));
+            kernel.delete(&entry).unwrap();
+            kernel.delete(&entry).unwrap();
+            ip("link del eth0");
+            kernel.delete(&entry).unwrap();
+            assert!(is(&kernel.add(&entry).unwrap_err(), Errno::ENODEV));
+        });
+    }
+
+    #[test]
+    fn a_long_list_comes_whole() {
+        inside(|| {
+            ethernet();
+            let mut kernel = Kernel::new().unwrap();
+            let index = nix::net::if_::if_nametoindex("eth0").unwrap();
+            for number in 0..1_000_u32 {
+                let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 1)) + number);
+                kernel.add(&Address::new(index, address, 16, None, None)).unwrap();
+            }
+            assert_eq!(kernel.addresses().unwrap().iter().filter(|a| a.index == index).count(), 1_000);
+        });
+    }
+}

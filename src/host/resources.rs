@@ -1,0 +1,269 @@
+//! What this node runs: the groups of haresources, each a list of resources that start left to right and stop right to
+//! left. Groups move in parallel, inside a group one thing happens at a time.
+//!
+//! The loop orders steps with [`Resources::run`] and learns by [`Resources::poll`] what came of them. Nothing is decided
+//! here: a failed start is reported, not undone.
+
+mod step;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use lubdub::time::Instant;
+
+use super::ipvs;
+use super::script::{Killed, Runner, Timeouts, Timer};
+use super::vip::{VipSpec, Vips, Watch};
+use step::Steps;
+
+/// Where scripts and their programs look for others.
+const SEARCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// How much a line of the log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// It went as it should.
+    Info,
+    /// Doubtful, but nothing is lost.
+    Warning,
+    /// Something did not work.
+    Error,
+    /// A person has to come.
+    Critical,
+}
+
+/// Where lines for the person at the console go.
+pub type Log = Rc<dyn Fn(Level, &str)>;
+
+/// The files and settings that resources depend on.
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// `/etc/ha.d`; scripts are in its `resource.d`.
+    pub config_dir: PathBuf,
+    /// `/etc/init.d`.
+    pub init_dir: PathBuf,
+    /// Files with IPVS rules; the first that exists is used.
+    pub ipvs_rules: Vec<PathBuf>,
+    /// `PATH` of scripts; `ipvsadm` is looked for there too.
+    pub search_path: String,
+    /// This node's name, `HA_CURHOST`.
+    pub node: String,
+    /// `HA_NICEFAILBACK`: false only with `auto_failback legacy`.
+    pub nice_failback: bool,
+    /// `HA_LOGFACILITY`, if there is one.
+    pub logfacility: Option<String>,
+    /// `HA_debug`.
+    pub debug: u8,
+}
+
+impl Paths {
+    /// The usual places, for a node of this name.
+    pub fn new(config_dir: &Path, node: &str) -> Self {
+        Self {
+            config_dir: config_dir.to_owned(),
+            init_dir: "/etc/init.d".into(),
+            ipvs_rules: ipvs::RULES.map(PathBuf::from).to_vec(),
+            search_path: SEARCH_PATH.to_owned(),
+            node: node.to_owned(),
+            nice_failback: true,
+            logfacility: None,
+            debug: 0,
+        }
+    }
+}
+
+/// One resource of a group.
+#[derive(Clone, Debug)]
+pub enum Item {
+    /// A virtual address.
+    Vip(VipSpec),
+    /// The built-in `ipvsadm`, unless `resource.d` has a script of that name.
+    Ipvs,
+    /// Anything else.
+    Script {
+        /// Its file name in `resource.d` or `/etc/init.d`.
+        name: String,
+        /// What comes before the verb.
+        args: Vec<String>,
+    },
+}
+
+/// One line of haresources.
+#[derive(Clone, Debug)]
+pub struct GroupPlan {
+    /// What the log calls it.
+    pub key: String,
+    /// Its resources, left to right.
+    pub items: Vec<Item>,
+}
+
+/// What is done with a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Left to right; what runs already is not started again.
+    Start,
+    /// Right to left, in order.
+    Stop,
+    /// All VIPs at once, before [`Resources::run`] returns; then the rest right to left as far as it runs. For healing,
+    /// forced release and the inventory at start.
+    Drop,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepResult {
+    /// Everything asked for is so.
+    Done,
+    /// A start: something did not start, and nothing after it was tried. A stop or drop: something may still run.
+    Failed,
+}
+
+/// What there is to tell the loop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A step is over. A step that another one replaced is not reported.
+    Done {
+        /// The group's number.
+        group: usize,
+        /// The step.
+        verb: Verb,
+        /// What came of it.
+        result: StepResult,
+    },
+    /// An interface other than loopback got or lost its carrier, or is gone.
+    Carrier {
+        /// The interface.
+        name: String,
+        /// True when it runs.
+        up: bool,
+    },
+    /// Worth a warning in the log.
+    Note(String),
+}
+
+type Running = Pin<Box<dyn Future<Output = StepResult>>>;
+
+struct Group {
+    steps: Rc<Steps>,
+    running: Option<(Verb, Running)>,
+    /// A start that waits for the end of the stop that is under way.
+    start_next: bool,
+}
+
+/// All groups of this node.
+pub struct Resources {
+    groups: Vec<Group>,
+    vips: Rc<RefCell<Vips>>,
+    watch: Watch,
+    runner: Rc<Runner>,
+    timer: Rc<Timer>,
+    events: VecDeque<Event>,
+}
+
+impl Resources {
+    /// Opens what the groups need; touches nothing yet. To be called within a runtime that has io enabled.
+    ///
+    /// # Errors
+    /// Netlink is not to be had.
+    pub fn new(plans: Vec<GroupPlan>, paths: Paths, timeouts: Timeouts, log: Log) -> io::Result<Self> {
+        let watch = Watch::new()?;
+        let vips = Rc::new(RefCell::new(Vips::new(log.clone())?));
+        let timer = Rc::new(Timer::default());
+        let runner = Rc::new(Runner::new(&paths, timeouts.grace, timer.clone(), log.clone()));
+        let paths = Rc::new(paths);
+        let group = |plan: GroupPlan| {
+            let steps = Steps {
+                plan,
+                paths: paths.clone(),
+                timeouts,
+                runner: runner.clone(),
+                vips: vips.clone(),
+                timer: timer.clone(),
+                killed: Killed::default(),
+                log: log.clone(),
+            };
+            Group { steps: Rc::new(steps), running: None, start_next: false }
+        };
+        let groups = plans.into_iter().map(group).collect();
+        Ok(Self { groups, vips, watch, runner, timer, events: VecDeque::new() })
+    }
+
+    /// Begins a step of a group; [`Resources::poll`] carries it on, and is to be called next.
+    ///
+    /// A start under way is given up for a stop or drop: its script's process group is killed, and its end awaited as
+    /// part of the new step. A stop or drop under way is never interrupted: another stop or drop becomes part of it
+    /// (reported by the newer verb), a start waits for its end (both are reported). A number without a group is ignored.
+    pub fn run(&mut self, group: usize, verb: Verb) {
+        let Some(group) = self.groups.get_mut(group) else { return };
+        if verb == Verb::Drop {
+            group.steps.drop_vips();
+        }
+        match (&mut group.running, verb) {
+            (Some((Verb::Start, _)), Verb::Start) => {}
+            (Some(_), Verb::Start) => group.start_next = true,
+            (Some((under_way @ (Verb::Stop | Verb::Drop), _)), _) => {
+                *under_way = verb;
+                group.start_next = false;
+            }
+            (None | Some((Verb::Start, _)), _) => group.begin(verb),
+        }
+    }
+
+    /// Carries on every step, and watches over VIPs and interfaces. To be called until it is pending; then it wakes, or
+    /// [`Resources::wake_at`] says when to call it again.
+    pub fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Event> {
+        if let Some(event) = self.events.pop_front() {
+            return Poll::Ready(event);
+        }
+        self.timer.turn(now);
+        self.poll_steps(cx);
+        self.runner.poll_lingering(cx);
+        let mut vips = self.vips.borrow_mut();
+        self.watch.poll(cx, now, &mut vips, &mut self.events);
+        vips.announce_due(now);
+        self.events.pop_front().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// When [`Resources::poll`] is to be called at the latest: a time limit, an announcement, a count to be told.
+    pub fn wake_at(&self) -> Option<Instant> {
+        [self.timer.wake_at(), self.vips.borrow().wake_at(), self.watch.wake_at()].into_iter().flatten().min()
+    }
+
+    /// Announces every VIP held again, from the beginning of the burst.
+    pub fn announce(&mut self, now: Instant) {
+        self.vips.borrow_mut().announce(now, None);
+    }
+
+    /// Announcements that could not be sent since the start.
+    pub fn unannounced(&self) -> u64 {
+        self.vips.borrow().unannounced()
+    }
+
+    fn poll_steps(&mut self, cx: &mut Context<'_>) {
+        for (number, group) in self.groups.iter_mut().enumerate() {
+            while let Some((verb, step)) = &mut group.running {
+                let (verb, Poll::Ready(result)) = (*verb, step.as_mut().poll(cx)) else { break };
+                self.events.push_back(Event::Done { group: number, verb, result });
+                group.running = None;
+                if std::mem::take(&mut group.start_next) {
+                    group.begin(Verb::Start);
+                }
+            }
+        }
+    }
+}
+
+impl Group {
+    fn begin(&mut self, verb: Verb) {
+        // The old step first: what it ran is killed when it goes.
+        self.running = None;
+        self.running = Some((verb, Box::pin(self.steps.clone().run(verb))));
+    }
+}

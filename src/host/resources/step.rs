@@ -1,0 +1,245 @@
+//! One step of one group, from its first resource to its last.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use lubdub::time::Duration;
+
+use super::{GroupPlan, Item, Level, Log, Paths, StepResult, Verb};
+use crate::host::clock;
+use crate::host::ipvs::{self, Table};
+use crate::host::script::{self, Call, Killed, Outcome, Runner, Status, Timeouts, Timer, executable};
+use crate::host::vip::{VipSpec, Vips, millis};
+
+/// Tries of a stop before it counts as failed. Heartbeat tried ten times; here each may take a minute, and a group that
+/// does not stop is better known soon.
+const STOP_TRIES: u32 = 3;
+
+/// What the steps of a group work with.
+pub struct Steps {
+    pub plan: GroupPlan,
+    pub paths: Rc<Paths>,
+    pub timeouts: Timeouts,
+    pub runner: Rc<Runner>,
+    pub vips: Rc<RefCell<Vips>>,
+    pub timer: Rc<Timer>,
+    pub killed: Killed,
+    pub log: Log,
+}
+
+impl Steps {
+    /// The whole step.
+    pub async fn run(self: Rc<Self>, verb: Verb) -> StepResult {
+        let begun = clock::now();
+        let buried = self.runner.bury(&self.killed).await;
+        if !buried {
+            self.say(Level::Error, "a killed script does not end: it hangs in the kernel");
+        }
+        let succeeded = match verb {
+            Verb::Start => buried && self.start().await,
+            Verb::Stop => self.stop(false).await & buried,
+            Verb::Drop => self.stop(true).await & buried,
+        };
+        let done = match verb {
+            Verb::Start => "started",
+            Verb::Stop => "stopped",
+            Verb::Drop => "dropped",
+        };
+        let took = millis(clock::now().since(begun));
+        if succeeded {
+            self.say(Level::Info, &format!("{done} in {took}"));
+            StepResult::Done
+        } else {
+            self.say(Level::Critical, &format!("not {done}, given up after {took}"));
+            StepResult::Failed
+        }
+    }
+
+    /// Removes every VIP, right to left; true when all are gone. Does not wait for anything.
+    pub fn drop_vips(&self) -> bool {
+        self.vips_of_plan().rev().fold(true, |gone, vip| self.remove(vip) & gone)
+    }
+
+    fn vips_of_plan(&self) -> impl DoubleEndedIterator<Item = &VipSpec> {
+        self.plan.items.iter().filter_map(|item| match item {
+            Item::Vip(vip) => Some(vip),
+            _ => None,
+        })
+    }
+
+    async fn start(&self) -> bool {
+        for item in &self.plan.items {
+            let started = match item {
+                Item::Vip(vip) => self.vips.borrow_mut().add(vip, self.timer.now()),
+                item => match self.service(item) {
+                    Some(service) => service.start().await,
+                    None => Err(self.missing(item)),
+                },
+            };
+            if let Err(why) = started {
+                self.say(Level::Error, &format!("start failed: {why}"));
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Everything is tried, also after a failure. `only_running`: what says that it does not run is left alone.
+    async fn stop(&self, only_running: bool) -> bool {
+        let mut stopped = true;
+        for item in self.plan.items.iter().rev() {
+            let this = match item {
+                Item::Vip(vip) => self.remove(vip),
+                item => match self.service(item) {
+                    Some(service) => service.stop(only_running).await,
+                    None => self.vanished(item),
+                },
+            };
+            if stopped && !this {
+                // The ladder of L3: what answers for the group goes at once, whatever else still runs.
+                self.drop_vips();
+            }
+            stopped &= this;
+        }
+        // Until here somebody else may have added one.
+        stopped && self.vips_of_plan().all(|vip| self.gone(vip))
+    }
+
+    fn remove(&self, vip: &VipSpec) -> bool {
+        match self.vips.borrow_mut().remove(vip) {
+            Ok(_) => true,
+            Err(why) => {
+                self.say(Level::Critical, &why);
+                false
+            }
+        }
+    }
+
+    fn gone(&self, vip: &VipSpec) -> bool {
+        let present = self.vips.borrow_mut().present(vip);
+        present == Ok(false) || self.remove(vip)
+    }
+
+    /// None when there is no such script.
+    fn service<'a>(&'a self, item: &'a Item) -> Option<Service<'a>> {
+        let (name, args): (&str, &[String]) = match item {
+            Item::Script { name, args } => (name, args),
+            Item::Ipvs | Item::Vip(_) => (ipvs::NAME, &[]),
+        };
+        let built_in = matches!(item, Item::Ipvs);
+        let path = if built_in { self.own_ipvsadm() } else { Some(script::find(&self.paths, name)?) };
+        Some(Service { steps: self, name, args, path })
+    }
+
+    fn own_ipvsadm(&self) -> Option<PathBuf> {
+        Some(self.paths.config_dir.join("resource.d").join(ipvs::NAME)).filter(|path| executable(path))
+    }
+
+    fn missing(&self, item: &Item) -> String {
+        let name = if let Item::Script { name, .. } = item { name } else { ipvs::NAME };
+        let (own, system) = (self.paths.config_dir.join("resource.d"), &self.paths.init_dir);
+        format!("{name}: no executable of that name in {} or {}", own.display(), system.display())
+    }
+
+    /// A script that is not there cannot have been started by us, unless it was taken away since.
+    fn vanished(&self, item: &Item) -> bool {
+        self.say(Level::Warning, &format!("nothing to stop: {}", self.missing(item)));
+        true
+    }
+
+    fn say(&self, level: Level, text: &str) {
+        (self.log)(level, &format!("group {}: {text}", self.plan.key));
+    }
+}
+
+/// A resource that is a program: a script, or `ipvsadm` without one.
+struct Service<'a> {
+    steps: &'a Steps,
+    name: &'a str,
+    args: &'a [String],
+    /// None for the built-in `ipvsadm`.
+    path: Option<PathBuf>,
+}
+
+impl Service<'_> {
+    async fn start(&self) -> Result<(), String> {
+        if self.status().await == Status::Running {
+            self.say(Level::Info, "runs already, not started again");
+            return Ok(());
+        }
+        let begun = clock::now();
+        match &self.path {
+            None => self.table().start(&self.steps.killed).await.map_err(|why| format!("{}: {why}", self.name))?,
+            Some(path) => {
+                let outcome = self.call(path, "start", self.steps.timeouts.start).await;
+                if !outcome.ended.success() {
+                    return Err(format!("{} start: {}", self.name, outcome.ended));
+                }
+            }
+        }
+        self.say(Level::Info, &format!("started in {}", millis(clock::now().since(begun))));
+        Ok(())
+    }
+
+    /// True when it is confirmed that it does not run.
+    async fn stop(&self, only_running: bool) -> bool {
+        if only_running && self.status().await == Status::Stopped {
+            return true;
+        }
+        for left in (0..STOP_TRIES).rev() {
+            let begun = clock::now();
+            let Err(why) = self.stop_once().await else {
+                self.say(Level::Info, &format!("stopped in {}", millis(clock::now().since(begun))));
+                return true;
+            };
+            match self.status().await {
+                Status::Stopped => {
+                    self.say(Level::Warning, &format!("{why}, but it does not run: taken as stopped"));
+                    return true;
+                }
+                Status::Running => self.say(Level::Error, &format!("{why}, and it still runs; {left} more tries")),
+                Status::Unknown(unknown) => {
+                    self.say(Level::Error, &format!("{why}, and {unknown}; {left} more tries"));
+                }
+            }
+            if left > 0 {
+                self.steps.timer.until(self.steps.timer.now() + self.steps.timeouts.retry).await;
+            }
+        }
+        self.say(Level::Critical, "cannot be stopped and may still run; its VIPs are removed");
+        false
+    }
+
+    async fn stop_once(&self) -> Result<(), String> {
+        match &self.path {
+            None => self.table().stop(&self.steps.killed).await,
+            Some(path) => {
+                let ended = self.call(path, "stop", self.steps.timeouts.stop).await.ended;
+                if ended.success() { Ok(()) } else { Err(format!("stop failed ({ended})")) }
+            }
+        }
+    }
+
+    async fn status(&self) -> Status {
+        match &self.path {
+            None => self.table().status(&self.steps.killed).await,
+            Some(path) => script::status(&self.call(path, "status", self.steps.timeouts.status).await),
+        }
+    }
+
+    async fn call(&self, path: &Path, verb: &str, limit: Duration) -> Outcome {
+        let args: Vec<String> = self.args.iter().cloned().chain([verb.to_owned()]).collect();
+        let words = verb == "status";
+        let call = Call { path, name: self.name, args: &args, stdin: None, words, limit };
+        self.steps.runner.call(call, &self.steps.killed).await
+    }
+
+    fn table(&self) -> Table<'_> {
+        Table::new(&self.steps.paths, &self.steps.runner, &self.steps.timeouts)
+    }
+
+    fn say(&self, level: Level, text: &str) {
+        (self.steps.log)(level, &format!("{}: {text}", self.name));
+    }
+}

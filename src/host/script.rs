@@ -1,0 +1,353 @@
+//! Programs that the daemon runs for a resource: found, started in a process group of their own, listened to, and
+//! killed as a group when they take too long.
+
+mod output;
+#[cfg(test)]
+mod tests;
+mod timer;
+
+pub use timer::Timer;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::{ExitStatus, Stdio};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use lubdub::time::{Duration, Instant};
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+
+use super::clock;
+use super::resources::{Log, Paths};
+use output::Output;
+
+/// How long a program may take before it counts as hung.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For `start`. A minute: databases and file system checks are slow, and a start that hangs moves the group.
+    pub start: Duration,
+    /// For `stop`. A minute as for start: an orderly stop writes what a start reads.
+    pub stop: Duration,
+    /// For `status`, which only looks. It is on the way of every start, so it is short.
+    pub status: Duration,
+    /// Between SIGTERM and SIGKILL to a hung program's group, and for the kernel to end it after SIGKILL.
+    pub grace: Duration,
+    /// Between two tries of a stop that failed (Heartbeat's pause).
+    pub retry: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            start: Duration::from_secs(60),
+            stop: Duration::from_secs(60),
+            status: Duration::from_secs(10),
+            grace: Duration::from_secs(2),
+            retry: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Streams kept open for daemons that still write to the pipe of the script that started them; the oldest goes first.
+const LINGERING: usize = 64;
+
+/// Children of a step that was given up: killed, not yet seen to be dead.
+pub type Killed = Rc<RefCell<Vec<Child>>>;
+
+/// One call of a program.
+pub struct Call<'a> {
+    /// The program.
+    pub path: &'a Path,
+    /// What the log calls it.
+    pub name: &'a str,
+    /// All its arguments, the verb last where there is one.
+    pub args: &'a [String],
+    /// Its standard input, otherwise /dev/null.
+    pub stdin: Option<OwnedFd>,
+    /// True to keep the beginning of its standard output instead of logging it.
+    pub words: bool,
+    /// How long it may take.
+    pub limit: Duration,
+}
+
+/// How a program ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// By itself, with this code.
+    Exit(i32),
+    /// By a signal that was not ours.
+    Signal(i32),
+    /// It was killed after so long.
+    Hung(Duration),
+    /// It could not be started, or not be waited for.
+    Error(io::Error),
+}
+
+impl Ended {
+    /// Exit code 0.
+    pub fn success(&self) -> bool {
+        matches!(self, Self::Exit(0))
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exit(code) => write!(f, "exit code {code}"),
+            Self::Signal(number) => match Signal::try_from(*number) {
+                Ok(signal) => write!(f, "ended by {signal}"),
+                Err(_) => write!(f, "ended by signal {number}"),
+            },
+            Self::Hung(limit) => write!(f, "hung: killed after {} s", limit.as_millis().div_ceil(1_000)),
+            Self::Error(error) => write!(f, "cannot be run: {error}"),
+        }
+    }
+}
+
+/// What came of a call.
+pub struct Outcome {
+    /// How it ended.
+    pub ended: Ended,
+    /// The beginning of its standard output, if asked for.
+    pub words: String,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Runs programs with one environment.
+pub struct Runner {
+    environment: Vec<(&'static str, String)>,
+    grace: Duration,
+    timer: Rc<Timer>,
+    log: Log,
+    lingering: RefCell<Vec<Output>>,
+}
+
+impl Runner {
+    /// A runner whose programs see what Heartbeat's scripts see.
+    pub fn new(paths: &Paths, grace: Duration, timer: Rc<Timer>, log: Log) -> Self {
+        Self { environment: environment(paths), grace, timer, log, lingering: RefCell::default() }
+    }
+
+    /// Takes what daemons print on the pipes of the scripts that started them.
+    pub fn poll_lingering(&self, cx: &mut Context<'_>) {
+        self.lingering.borrow_mut().retain_mut(|output| output.poll(cx, &self.timer, &self.log).is_pending());
+    }
+
+    /// Runs a program to its end or its time limit. Dropping the future kills its process group and leaves the child in
+    /// `killed` for [`Runner::bury`].
+    pub async fn call(&self, call: Call<'_>, killed: &Killed) -> Outcome {
+        let begun = clock::now();
+        let limit = call.limit;
+        let (ended, words) = match self.spawn(call, killed) {
+            Ok(mut running) => {
+                let ended = running.finish(limit).await;
+                (ended, running.close())
+            }
+            Err(error) => (Ended::Error(error), String::new()),
+        };
+        Outcome { ended, words, took: clock::now().since(begun) }
+    }
+
+    /// Waits for what a step before this one killed. False when something outlives SIGKILL for the grace: it hangs in
+    /// the kernel.
+    pub async fn bury(&self, killed: &Killed) -> bool {
+        let deadline = self.timer.now() + self.grace;
+        poll_fn(|cx| {
+            killed.borrow_mut().retain_mut(|child| pin!(child.wait()).poll(cx).is_pending());
+            if killed.borrow().is_empty() { Poll::Ready(true) } else { self.timer.poll_at(deadline).map(|()| false) }
+        })
+        .await
+    }
+
+    fn spawn<'a>(&'a self, call: Call<'_>, killed: &'a Killed) -> io::Result<Running<'a>> {
+        let (stdout, stdout_writer) = io::pipe()?;
+        let (stderr, stderr_writer) = io::pipe()?;
+        let mut command = Command::new(call.path);
+        command
+            .args(call.args)
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir("/")
+            .stdin(call.stdin.map_or_else(Stdio::null, Stdio::from))
+            .stdout(stdout_writer)
+            .stderr(stderr_writer)
+            .process_group(0);
+        super::sys::clean_child(&mut command);
+        let outputs = vec![
+            Output::new(stdout, call.name.to_owned(), call.words)?,
+            Output::new(stderr, call.name.to_owned(), false)?,
+        ];
+        let child = command.spawn()?;
+        // A child that has not been waited for has an id; `process_group(0)` makes it that of its group too.
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        Ok(Running { child: Some(child), group, outputs, runner: self, killed })
+    }
+
+    fn linger(&self, outputs: impl Iterator<Item = Output>) {
+        let mut lingering = self.lingering.borrow_mut();
+        lingering.extend(outputs);
+        let excess = lingering.len().saturating_sub(LINGERING);
+        lingering.drain(..excess);
+    }
+}
+
+/// A program under way.
+struct Running<'a> {
+    /// None once it has been waited for.
+    child: Option<Child>,
+    group: Option<Pid>,
+    /// Standard output, then standard error.
+    outputs: Vec<Output>,
+    runner: &'a Runner,
+    killed: &'a Killed,
+}
+
+impl Running<'_> {
+    /// To the end, by force if it takes longer than `limit`: SIGTERM to the group, SIGKILL after a grace.
+    async fn finish(&mut self, limit: Duration) -> Ended {
+        let ended = match self.wait(self.runner.timer.now() + limit).await {
+            Some(Ok(status)) => how(status),
+            Some(Err(error)) => Ended::Error(error),
+            None => {
+                self.end_group().await;
+                return Ended::Hung(limit);
+            }
+        };
+        self.child = None;
+        ended
+    }
+
+    async fn end_group(&mut self) {
+        let Runner { timer, grace, .. } = self.runner;
+        self.signal(Signal::SIGTERM);
+        let obeyed = self.wait(timer.now() + *grace).await.is_some();
+        // Also when its leader obeyed: others of the group may not have, and the group's id is not reused while it has
+        // members. An empty group's id is not reused within the instant since the wait.
+        self.signal(Signal::SIGKILL);
+        if obeyed || self.wait(timer.now() + *grace).await.is_some() {
+            self.child = None;
+        }
+    }
+
+    /// Takes the rest of the output and returns the words that were kept.
+    fn close(&mut self) -> String {
+        let (now, log) = (self.runner.timer.now(), &self.runner.log);
+        self.outputs.iter_mut().for_each(|output| output.drain(now, log));
+        let words = self.outputs.first().map(Output::words).unwrap_or_default();
+        self.runner.linger(self.outputs.drain(..).filter(Output::lingers));
+        words
+    }
+
+    /// None when the deadline came first.
+    async fn wait(&mut self, deadline: Instant) -> Option<io::Result<ExitStatus>> {
+        let Self { child, outputs, runner, .. } = self;
+        let mut exit = pin!(async {
+            match child {
+                Some(child) => child.wait().await,
+                None => Err(io::ErrorKind::NotFound.into()),
+            }
+        });
+        poll_fn(|cx| {
+            for output in &mut *outputs {
+                // Its end says nothing: only the program's end counts.
+                let _ = output.poll(cx, &runner.timer, &runner.log);
+            }
+            match exit.as_mut().poll(cx) {
+                Poll::Ready(status) => Poll::Ready(Some(status)),
+                Poll::Pending => runner.timer.poll_at(deadline).map(|()| None),
+            }
+        })
+        .await
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(group) = self.group {
+            // ESRCH: all of it is gone already.
+            let _ = killpg(group, signal);
+        }
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take() {
+            self.signal(Signal::SIGKILL);
+            self.killed.borrow_mut().push(child);
+        }
+    }
+}
+
+fn how(status: ExitStatus) -> Ended {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => Ended::Exit(code),
+        (None, signal) => Ended::Signal(signal.unwrap_or_default()),
+    }
+}
+
+/// What `status` says of a resource.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It runs.
+    Running,
+    /// It does not run.
+    Stopped,
+    /// No telling, and why. A start starts it, a stop stops it, and it proves nothing after a stop that failed.
+    Unknown(String),
+}
+
+/// Heartbeat's words win: it ignored the exit code, so scripts written for it return anything. Without its words the
+/// LSB's codes for "not running" (1 to 3) and OCF's (7) are believed. Code 0 alone is not: Red Hat's `ipvsadm` and every
+/// script without a `status` return it always, and Heartbeat started those.
+pub fn status(outcome: &Outcome) -> Status {
+    let words = outcome.words.to_ascii_lowercase();
+    let denied = words.find("not ").is_some_and(|at| words[at..].contains("running"));
+    match outcome.ended {
+        Ended::Hung(_) | Ended::Error(_) => Status::Unknown(outcome.ended.to_string()),
+        _ if denied => Status::Stopped,
+        _ if words.contains("running") || outcome.words.contains("OK") => Status::Running,
+        Ended::Exit(1..=3 | 7) => Status::Stopped,
+        _ if words.contains("stopped") => Status::Stopped,
+        _ => Status::Unknown(format!("status says neither running nor stopped ({})", outcome.ended)),
+    }
+}
+
+/// The first regular executable of that name in `resource.d`, then in `/etc/init.d`.
+pub fn find(paths: &Paths, name: &str) -> Option<PathBuf> {
+    [paths.config_dir.join("resource.d"), paths.init_dir.clone()]
+        .into_iter()
+        .map(|directory| directory.join(name))
+        .find(|path| !name.contains('/') && executable(path))
+}
+
+/// True for a regular file with an execute bit.
+pub fn executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+/// The whole environment of a script: of Heartbeat's variables those that describe this node and its files.
+fn environment(paths: &Paths) -> Vec<(&'static str, String)> {
+    let shown = |path: &Path| path.to_string_lossy().into_owned();
+    let yes_no = |yes| if yes { "yes" } else { "no" }.to_owned();
+    let mut environment = vec![
+        ("PATH", paths.search_path.clone()),
+        ("LANG", "C".to_owned()),
+        ("HA_DIR", shown(&paths.config_dir)),
+        ("HA_FUNCS", shown(&paths.config_dir.join("shellfuncs"))),
+        ("HA_CURHOST", paths.node.clone()),
+        ("HA_NICEFAILBACK", yes_no(paths.nice_failback)),
+        ("HA_debug", paths.debug.to_string()),
+        ("OCF_ROOT", "/usr/lib/ocf".to_owned()),
+    ];
+    environment.extend(paths.logfacility.clone().map(|facility| ("HA_LOGFACILITY", facility)));
+    environment
+}

@@ -1,0 +1,364 @@
+//! Virtual addresses: added, announced, watched and removed.
+//!
+//! The address is in the kernel first and is announced in the same call; nothing is waited for in between.
+
+mod route;
+#[cfg(test)]
+mod tests;
+mod watch;
+
+pub use watch::Watch;
+
+use std::fmt;
+use std::io;
+use std::net::Ipv4Addr;
+
+use lubdub::time::{Duration, Instant};
+use nix::errno::Errno;
+use nix::net::if_::{if_indextoname, if_nametoindex};
+
+use super::arp::Announcer;
+use super::clock;
+use super::netlink::{Address, Kernel, LOOPBACK, is};
+use super::resources::{Level, Log};
+
+/// `IFNAMSIZ` less its NUL: the kernel refuses a longer label.
+const LABEL_MAX: usize = 15;
+/// Aliases `eth0:0` to `eth0:9999` are tried; more do not fit with a name of usual length.
+const ALIASES: u32 = 10_000;
+
+/// One VIP as haresources has it. What is not given is derived from the route that reaches the address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VipSpec {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Bits of its network, 0 to 32.
+    pub prefix: Option<u8>,
+    /// The interface, without a label.
+    pub interface: Option<String>,
+    /// The broadcast address, otherwise the network's last.
+    pub broadcast: Option<Ipv4Addr>,
+    /// What follows the colon of `eth0:0`, otherwise the next free number.
+    pub label: Option<String>,
+}
+
+impl fmt::Display for VipSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.address)?;
+        self.prefix.map_or(Ok(()), |prefix| write!(f, "/{prefix}"))
+    }
+}
+
+/// A VIP that this node holds, and how it stands in the kernel.
+struct Held {
+    interface: String,
+    entry: Address,
+    /// Gone, and could not be put back yet.
+    missing: bool,
+}
+
+impl Held {
+    fn in_kernel(&self, addresses: &[Address]) -> bool {
+        addresses.iter().any(|a| a.same(&self.entry))
+    }
+}
+
+/// The VIPs of this node.
+pub struct Vips {
+    kernel: Kernel,
+    held: Vec<Held>,
+    announcer: Announcer,
+    /// VIPs whose label was too long; said once.
+    unlabelled: Vec<Ipv4Addr>,
+    log: Log,
+}
+
+impl Vips {
+    /// Opens the sockets for requests and announcements.
+    ///
+    /// # Errors
+    /// No netlink socket. Without permission for packet sockets it goes on unannounced, with a warning.
+    pub fn new(log: Log) -> io::Result<Self> {
+        let (announcer, refused) = Announcer::new();
+        if let Some(error) = refused {
+            let text = format!("VIPs will not be announced by ARP: no packet socket ({error}); grant CAP_NET_RAW");
+            log(Level::Warning, &text);
+        }
+        Ok(Self { kernel: Kernel::new()?, held: Vec::new(), announcer, unlabelled: Vec::new(), log })
+    }
+
+    /// Adds a VIP and announces it. One that is there already is taken as it is. Logged with the time it took.
+    ///
+    /// # Errors
+    /// What the person at the console has to know: no route, no interface, address on another interface, refused.
+    pub fn add(&mut self, spec: &VipSpec, now: Instant) -> Result<(), String> {
+        let begun = clock::now();
+        let addresses = self.addresses()?;
+        let place = Place::of(spec, &addresses)?;
+        let (entry, verb) = match self.existing(spec, &place, &addresses)? {
+            Some(entry) => (entry, "was there already, announced"),
+            None => (self.create(spec, &place, &addresses)?, "added and announced"),
+        };
+        self.announcer.begin(now, spec.address, &place.interface);
+        let took = clock::now().since(begun);
+        self.held.retain(|h| h.entry.address != spec.address);
+        let said = format!("{} {verb} in {}", described(&entry, &place.interface), millis(took));
+        self.held.push(Held { interface: place.interface, entry, missing: false });
+        (self.log)(Level::Info, &said);
+        Ok(())
+    }
+
+    /// Removes a VIP from every interface but loopback, whatever its prefix there: wherever this node has it, it
+    /// answers for it. (On loopback it is a real server's or a backup director's and does not count, unless the file
+    /// names loopback.) Addresses that the kernel removes along with it are put back. True when there was something.
+    ///
+    /// # Errors
+    /// The kernel did not remove it.
+    pub fn remove(&mut self, spec: &VipSpec) -> Result<bool, String> {
+        let begun = clock::now();
+        self.held.retain(|h| h.entry.address != spec.address);
+        self.announcer.cease(spec.address);
+        let before = self.addresses()?;
+        let (ours, others): (Vec<_>, Vec<_>) = before.into_iter().partition(|a| counts(spec, a));
+        if ours.is_empty() {
+            return Ok(false);
+        }
+        for address in &ours {
+            self.kernel.delete(address).map_err(|e| format!("{spec} cannot be removed: {e}"))?;
+        }
+        let after = self.addresses()?;
+        if after.iter().any(|a| counts(spec, a)) {
+            return Err(format!("{spec} is still there after the kernel agreed to remove it: somebody adds it again"));
+        }
+        let took = clock::now().since(begun);
+        (self.log)(Level::Info, &format!("{spec} removed in {}", millis(took)));
+        self.restore(spec, others.iter().filter(|a| !after.iter().any(|b| b.same(a))));
+        Ok(true)
+    }
+
+    /// True when the kernel has the VIP where it counts.
+    ///
+    /// # Errors
+    /// The kernel cannot be asked.
+    pub fn present(&mut self, spec: &VipSpec) -> Result<bool, String> {
+        Ok(self.addresses()?.iter().any(|a| counts(spec, a)))
+    }
+
+    /// Announces every VIP held again, from the beginning of the burst.
+    pub fn announce(&mut self, now: Instant, interface: Option<&str>) {
+        self.announcer.again(now, interface);
+    }
+
+    /// Sends the announcements that are due.
+    pub fn announce_due(&mut self, now: Instant) {
+        self.announcer.due(now);
+    }
+
+    /// When the next announcement is due.
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.announcer.wake_at()
+    }
+
+    /// Announcements that could not be sent.
+    pub fn unannounced(&self) -> u64 {
+        self.announcer.failed()
+    }
+
+    /// True when a VIP with this address is held.
+    fn holds(&self, address: Ipv4Addr) -> bool {
+        self.held.iter().any(|h| h.entry.address == address)
+    }
+
+    /// Puts back every VIP held that the kernel has lost, and announces it. Returns those put back, and those that
+    /// could not be with the reason, each of these once until it is back.
+    fn put_back(&mut self, now: Instant) -> Vec<(Ipv4Addr, Result<(), String>)> {
+        if self.held.is_empty() {
+            return Vec::new();
+        }
+        let Ok(addresses) = self.kernel.addresses() else { return Vec::new() };
+        let mut told = Vec::new();
+        for held in self.held.iter_mut().filter(|h| !h.in_kernel(&addresses)) {
+            let address = held.entry.address;
+            match add_again(&mut self.kernel, held) {
+                Ok(()) => {
+                    held.missing = false;
+                    self.announcer.begin(now, address, &held.interface);
+                    told.push((address, Ok(())));
+                }
+                Err(_) if held.missing => {}
+                Err(error) => {
+                    held.missing = true;
+                    told.push((address, Err(format!("{} on {}: {error}", address, held.interface))));
+                }
+            }
+        }
+        told
+    }
+
+    fn addresses(&mut self) -> Result<Vec<Address>, String> {
+        self.kernel.addresses().map_err(|e| format!("this node's addresses cannot be listed: {e}"))
+    }
+
+    /// The VIP as the kernel has it already, if that is what the file wants. Another prefix is corrected.
+    fn existing(&mut self, spec: &VipSpec, place: &Place, now: &[Address]) -> Result<Option<Address>, String> {
+        for address in now.iter().filter(|a| counts(spec, a)) {
+            if address.index != place.index {
+                let there = interface_name(address.index);
+                return Err(format!(
+                    "{spec} is on {there} already, not on {}; remove it there: ip address del {}/{} dev {there}",
+                    place.interface, address.address, address.prefix
+                ));
+            }
+            if address.prefix == place.prefix {
+                return Ok(Some(address.clone()));
+            }
+            self.kernel.delete(address).map_err(|e| format!("{spec} has prefix {}: {e}", address.prefix))?;
+        }
+        Ok(None)
+    }
+
+    fn create(&mut self, spec: &VipSpec, place: &Place, addresses: &[Address]) -> Result<Address, String> {
+        let label = self.label(spec, &place.interface, addresses);
+        let broadcast = spec.broadcast.or_else(|| broadcast(spec.address, place.prefix));
+        let entry = Address::new(place.index, spec.address, place.prefix, broadcast, label);
+        match self.kernel.add(&entry) {
+            // Somebody was faster with the very same address.
+            Err(error) if !is(&error, Errno::EEXIST) => {
+                Err(format!("{spec} cannot be added to {}: {error}", place.interface))
+            }
+            _ => Ok(entry),
+        }
+    }
+
+    /// `eth0:0`, or none with one warning when that is too long for the kernel.
+    fn label(&mut self, spec: &VipSpec, interface: &str, addresses: &[Address]) -> Option<String> {
+        let label = match &spec.label {
+            Some(given) => Some(format!("{interface}:{given}")),
+            None => free_label(interface, addresses.iter().filter_map(|a| a.label.as_deref())),
+        };
+        let fitting = label.filter(|l| l.len() <= LABEL_MAX);
+        if fitting.is_none() && !self.unlabelled.contains(&spec.address) {
+            self.unlabelled.push(spec.address);
+            let text =
+                format!("{spec} gets no label on {interface}: the kernel takes {LABEL_MAX} characters with the colon");
+            (self.log)(Level::Warning, &text);
+        }
+        fitting
+    }
+
+    /// A primary address takes its secondaries with it unless `promote_secondaries` is set (ip-sysctl).
+    fn restore<'a>(&mut self, removed: &VipSpec, vanished: impl Iterator<Item = &'a Address>) {
+        for address in vanished {
+            let text = format!("{}/{}", address.address, address.prefix);
+            match self.kernel.add(address) {
+                Err(error) if !is(&error, Errno::EEXIST) => {
+                    (self.log)(
+                        Level::Error,
+                        &format!("{text} vanished with {removed} and cannot be put back: {error}"),
+                    );
+                }
+                _ => (self.log)(
+                    Level::Warning,
+                    &format!("{text} vanished with {removed}, its primary address: put back"),
+                ),
+            }
+        }
+    }
+}
+
+/// Where a VIP belongs.
+struct Place {
+    interface: String,
+    index: u32,
+    prefix: u8,
+}
+
+impl Place {
+    fn of(spec: &VipSpec, addresses: &[Address]) -> Result<Self, String> {
+        let (interface, prefix) = match (&spec.interface, spec.prefix) {
+            (Some(interface), Some(prefix)) => (interface.clone(), prefix),
+            (interface, prefix) => Self::derived(spec, interface.as_deref(), prefix, addresses)?,
+        };
+        let index = if_nametoindex(interface.as_str())
+            .map_err(|e| format!("{spec}: no interface {interface} ({}); see: ip link", e.desc()))?;
+        Ok(Self { interface, index, prefix })
+    }
+
+    /// From the VIP itself where it is already, else from the route that reaches it.
+    fn derived(
+        spec: &VipSpec,
+        interface: Option<&str>,
+        prefix: Option<u8>,
+        addresses: &[Address],
+    ) -> Result<(String, u8), String> {
+        let there = addresses.iter().filter(|a| counts(spec, a) && prefix.is_none_or(|p| p == a.prefix));
+        for address in there {
+            let name = interface_name(address.index);
+            if interface.is_none_or(|i| i == name) {
+                return Ok((name, address.prefix));
+            }
+        }
+        let route = route::to(spec.address, interface)
+            .map_err(|e| format!("{spec}: the routes cannot be read: {e}"))?
+            .ok_or_else(|| {
+                format!("{spec}: no route reaches it; name prefix and interface: {}/24/eth0", spec.address)
+            })?;
+        if prefix.is_none() && route.prefix == 0 {
+            return Err(format!(
+                "{spec}: only the default route reaches it, which tells no prefix; name it: {}/24/{}",
+                spec.address, route.interface
+            ));
+        }
+        Ok((route.interface, prefix.unwrap_or(route.prefix)))
+    }
+}
+
+/// True when this entry of the kernel's is the VIP and not loopback's private copy of it.
+fn counts(spec: &VipSpec, address: &Address) -> bool {
+    address.address == spec.address && (address.index != LOOPBACK || spec.interface.as_deref() == Some("lo"))
+}
+
+/// Adds a held VIP again, under the interface's present index: it may have been recreated.
+fn add_again(kernel: &mut Kernel, held: &mut Held) -> io::Result<()> {
+    let index = if_nametoindex(held.interface.as_str())?;
+    let entry = &held.entry;
+    let entry = Address::new(index, entry.address, entry.prefix, entry.broadcast(), entry.label.clone());
+    match kernel.add(&entry) {
+        Err(error) if !is(&error, Errno::EEXIST) => Err(error),
+        _ => {
+            held.entry = entry;
+            Ok(())
+        }
+    }
+}
+
+fn interface_name(index: u32) -> String {
+    match if_indextoname(index) {
+        Ok(name) => name.to_string_lossy().into_owned(),
+        Err(_) => format!("interface {index}"),
+    }
+}
+
+/// The network's last address, as ifconfig shows it; none where a network has no room for it (RFC 3021).
+fn broadcast(address: Ipv4Addr, prefix: u8) -> Option<Ipv4Addr> {
+    let hosts = u32::MAX.checked_shr(prefix.into()).unwrap_or(0);
+    (prefix < 31).then(|| Ipv4Addr::from(u32::from(address) | hosts))
+}
+
+/// The first alias number of the interface that nobody uses.
+fn free_label<'a>(interface: &str, used: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut taken: Vec<u32> = used.filter_map(|l| l.strip_prefix(interface)?.strip_prefix(':')?.parse().ok()).collect();
+    taken.sort_unstable();
+    let number = (0..ALIASES).find(|n| taken.binary_search(n).is_err())?;
+    Some(format!("{interface}:{number}"))
+}
+
+fn described(entry: &Address, interface: &str) -> String {
+    let shown = entry.label.as_deref().unwrap_or(interface);
+    format!("{}/{} on {shown}", entry.address, entry.prefix)
+}
+
+/// A length of time as the log shows it.
+pub fn millis(took: Duration) -> String {
+    format!("{}.{:02} ms", took.as_millis(), took.as_micros() % 1_000 / 10)
+}
