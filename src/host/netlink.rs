@@ -293,9 +293,9 @@ pub enum Notice {
     /// An address is gone.
     Removed(Ipv4Addr),
     /// An interface other than loopback appeared or changed; `running` is its carrier.
-    Link { name: String, running: bool },
+    Link { index: u32, name: String, running: bool },
     /// An interface is gone.
-    LinkGone { name: String },
+    LinkGone { index: u32 },
     /// Notices were lost (the socket's buffer was full): anything may have changed.
     Overrun,
 }
@@ -336,20 +336,26 @@ impl Monitor {
 fn notice(message: Message<'_>) -> Option<Notice> {
     match message.kind {
         RTM_DELADDR => Address::parse(message.payload).map(|a| Notice::Removed(a.address)),
-        RTM_NEWLINK => {
-            let flags = u32_at(message.payload, 8).filter(|flags| flags & IFF_LOOPBACK == 0)?;
-            Some(Notice::Link { name: link_name(message.payload)?, running: flags & IFF_RUNNING != 0 })
-        }
-        RTM_DELLINK => Some(Notice::LinkGone { name: link_name(message.payload)? }),
+        RTM_NEWLINK | RTM_DELLINK => link(&message),
         _ => None,
     }
 }
 
-/// `IFLA_IFNAME` of a link message. A bridge port's notices (family `AF_BRIDGE`) are not about the interface.
-fn link_name(payload: &[u8]) -> Option<String> {
-    if payload.first() != Some(&0) {
+/// None for loopback, and for a bridge port's notices (family `AF_BRIDGE`): they are not about the interface.
+fn link(message: &Message<'_>) -> Option<Notice> {
+    let index = u32_at(message.payload, 4)?;
+    let flags = u32_at(message.payload, 8)?;
+    if message.payload.first() != Some(&0) || flags & IFF_LOOPBACK != 0 {
         return None;
     }
+    if message.kind == RTM_DELLINK {
+        return Some(Notice::LinkGone { index });
+    }
+    Some(Notice::Link { index, name: link_name(message.payload)?, running: flags & IFF_RUNNING != 0 })
+}
+
+/// `IFLA_IFNAME` of a link message.
+fn link_name(payload: &[u8]) -> Option<String> {
     let mut rest = payload.get(IFINFOMSG..)?;
     loop {
         let length = usize::from(u16_at(rest, 0)?);

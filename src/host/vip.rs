@@ -169,14 +169,17 @@ impl Vips {
         self.held.iter().any(|h| h.entry.address == address)
     }
 
+    /// True when a VIP held could not be put back yet.
+    fn misses(&self) -> bool {
+        self.held.iter().any(|h| h.missing)
+    }
+
     /// Puts back every VIP held that the kernel has lost, and announces it. Returns those put back, and those that
     /// could not be with the reason, each of these once until it is back.
     fn put_back(&mut self, now: Instant) -> Vec<(Ipv4Addr, Result<(), String>)> {
-        if self.held.is_empty() {
-            return Vec::new();
-        }
-        let Ok(addresses) = self.kernel.addresses() else { return Vec::new() };
         let mut told = Vec::new();
+        // A list that cannot be had counts as empty: adding what is there already does no harm.
+        let addresses = self.kernel.addresses().unwrap_or_default();
         for held in self.held.iter_mut().filter(|h| !h.in_kernel(&addresses)) {
             let address = held.entry.address;
             match add_again(&mut self.kernel, held) {

@@ -19,7 +19,10 @@ const DATAGRAMS: usize = 16;
 /// A VIP put back again within this time belongs to the same burst: said when it begins and when it is over.
 const BURST: Duration = Duration::from_secs(10);
 
-/// VIPs that somebody keeps removing.
+/// A VIP that could not be put back is tried again so often: the reason may go without a notice.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// A VIP that somebody keeps removing.
 struct Burst {
     address: Ipv4Addr,
     count: u64,
@@ -27,12 +30,26 @@ struct Burst {
     last: Instant,
 }
 
+/// An interface other than loopback.
+#[derive(PartialEq)]
+struct Link {
+    index: u32,
+    name: String,
+    running: bool,
+}
+
+impl Link {
+    fn event(&self) -> Event {
+        Event::Carrier { name: self.name.clone(), up: self.running }
+    }
+}
+
 /// The watch over this node's interfaces and addresses.
 pub struct Watch {
     monitor: Monitor,
-    /// Every interface but loopback, with its carrier.
-    links: Vec<(String, bool)>,
+    links: Vec<Link>,
     bursts: Vec<Burst>,
+    retry: Option<Instant>,
 }
 
 impl Watch {
@@ -42,7 +59,7 @@ impl Watch {
     /// No netlink socket, or the interfaces cannot be listed.
     pub fn new() -> io::Result<Self> {
         let monitor = Monitor::new()?;
-        Ok(Self { monitor, links: carriers()?, bursts: Vec::new() })
+        Ok(Self { monitor, links: links()?, bursts: Vec::new(), retry: None })
     }
 
     /// Takes what the kernel has said, acts on it, and appends what there is to tell. Wakes for the next notice.
@@ -55,58 +72,69 @@ impl Watch {
         if read == DATAGRAMS {
             cx.waker().wake_by_ref();
         }
-        let mut suspect = false;
+        let mut suspect = self.retry.is_some_and(|at| now >= at);
         for notice in notices {
             suspect |= self.notice(notice, now, vips, events);
         }
         if suspect {
             self.put_back(now, vips, events);
+            self.retry = vips.misses().then(|| now + RETRY);
         }
         self.end_bursts(now, events);
     }
 
-    /// When a burst is over and its count is to be told.
+    /// When a burst is over and its count is to be told, or a VIP is to be tried again.
     pub fn wake_at(&self) -> Option<Instant> {
-        self.bursts.iter().map(|b| b.last + BURST).min()
+        self.bursts.iter().map(|b| b.last + BURST).chain(self.retry).min()
     }
 
     /// True when a VIP may be missing after this.
     fn notice(&mut self, notice: Notice, now: Instant, vips: &mut Vips, events: &mut VecDeque<Event>) -> bool {
         match notice {
             Notice::Removed(address) => return vips.holds(address),
-            Notice::Link { name, running } => self.carrier(name, running, now, vips, events),
-            Notice::LinkGone { name } => {
-                self.carrier(name.clone(), false, now, vips, events);
-                self.links.retain(|(known, _)| *known != name);
-            }
-            // What was missed is asked for.
+            Notice::Link { index, name, running } => self.link(Link { index, name, running }, now, vips, events),
+            Notice::LinkGone { index } => self.link_gone(index, events),
             Notice::Overrun => self.look_again(now, vips, events),
         }
         true
     }
 
-    fn look_again(&mut self, now: Instant, vips: &mut Vips, events: &mut VecDeque<Event>) {
-        let Ok(present) = carriers() else { return };
-        let gone = self.links.iter().filter(|(known, _)| !present.iter().any(|(name, _)| name == known));
-        let gone: Vec<_> = gone.map(|(name, _)| (name.clone(), false)).collect();
-        for (name, running) in present.into_iter().chain(gone) {
-            self.carrier(name, running, now, vips, events);
+    fn link(&mut self, link: Link, now: Instant, vips: &mut Vips, events: &mut VecDeque<Event>) {
+        if self.links.contains(&link) {
+            return;
+        }
+        if self.links.iter().any(|known| known.index == link.index && known.name != link.name) {
+            // Renamed: under its old name it is gone.
+            self.link_gone(link.index, events);
+        }
+        let known = self.links.iter().position(|known| known.index == link.index);
+        let ran = known.is_some_and(|at| self.links.swap_remove(at).running);
+        if ran != link.running {
+            if link.running {
+                vips.announce(now, Some(&link.name));
+            }
+            events.push_back(link.event());
+        }
+        self.links.push(link);
+    }
+
+    fn link_gone(&mut self, index: u32, events: &mut VecDeque<Event>) {
+        for mut gone in self.links.extract_if(.., |known| known.index == index) {
+            if std::mem::take(&mut gone.running) {
+                events.push_back(gone.event());
+            }
         }
     }
 
-    fn carrier(&mut self, name: String, running: bool, now: Instant, vips: &mut Vips, events: &mut VecDeque<Event>) {
-        let known = match self.links.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => std::mem::replace(known, running),
-            None => {
-                self.links.push((name.clone(), running));
-                false
-            }
-        };
-        if known != running {
-            if running {
-                vips.announce(now, Some(&name));
-            }
-            events.push_back(Event::Carrier { name, up: running });
+    /// Notices were lost: what they said is asked for.
+    fn look_again(&mut self, now: Instant, vips: &mut Vips, events: &mut VecDeque<Event>) {
+        let Ok(present) = links() else { return };
+        let known: Vec<_> = self.links.iter().map(|known| known.index).collect();
+        for index in known.into_iter().filter(|index| !present.iter().any(|link| link.index == *index)) {
+            self.link_gone(index, events);
+        }
+        for link in present {
+            self.link(link, now, vips, events);
         }
     }
 
@@ -147,12 +175,14 @@ impl Watch {
 }
 
 /// Every interface but loopback and whether it runs (`IFF_RUNNING`, netdevice(7)).
-fn carriers() -> io::Result<Vec<(String, bool)>> {
-    let mut links: Vec<(String, bool)> = Vec::new();
-    for link in getifaddrs()? {
-        let known = links.iter().any(|(name, _)| *name == link.interface_name);
-        if !known && !link.flags.contains(InterfaceFlags::IFF_LOOPBACK) {
-            links.push((link.interface_name, link.flags.contains(InterfaceFlags::IFF_RUNNING)));
+fn links() -> io::Result<Vec<Link>> {
+    let mut links = Vec::new();
+    for entry in getifaddrs()? {
+        // Each interface has one entry with its link-layer address.
+        let Some(index) = entry.address.as_ref().and_then(|a| a.as_link_addr()).map(|a| a.ifindex()) else { continue };
+        if !entry.flags.contains(InterfaceFlags::IFF_LOOPBACK) {
+            let running = entry.flags.contains(InterfaceFlags::IFF_RUNNING);
+            links.push(Link { index: u32::try_from(index).unwrap_or_default(), name: entry.interface_name, running });
         }
     }
     Ok(links)
