@@ -131,7 +131,10 @@ fn is_address(word: &str) -> bool {
 fn refuse_ipv6(word: &str) -> Result<(), Remark<'_>> {
     let bare = word.trim_start_matches('[');
     let address = bare.split(['/', ']']).next().unwrap_or(bare);
-    if word.starts_with("IPv6addr") || address.parse::<Ipv6Addr>().is_ok() {
+    // `cafe::1` is an address too, but a script with an argument to Heartbeat, as it would be with any other name.
+    let head = address.split(SEPARATOR).next().unwrap_or(address);
+    let is_script = !head.is_empty() && head.bytes().all(|b| b.is_ascii_alphabetic()) && !word.starts_with('[');
+    if word.starts_with("IPv6addr") || (!is_script && address.parse::<Ipv6Addr>().is_ok()) {
         let remedy = "write an IPv4 address, or put `#` before the line";
         return Err(Remark { part: word, message: say("`{}`: IPv6 is not supported yet").with(word), remedy });
     }
@@ -174,12 +177,12 @@ fn parse_vip<'a>(word: &'a str, text: &'a str) -> Result<Vip<'a>, Remark<'a>> {
     let address = fields.next().unwrap_or("");
     let prefix = fields.next();
     let third = fields.next();
-    let (device, broadcast) = match (third, fields.next()) {
-        (Some(third), None) if third.starts_with(|c: char| c.is_ascii_digit()) => (None, Some(third)),
-        (device, broadcast) => (device, broadcast),
+    let (device, broadcast) = match third {
+        Some(third) if third.starts_with(|c: char| c.is_ascii_digit()) => (None, Some(third)),
+        device => (device, fields.next()),
     };
     if let Some(extra) = fields.next() {
-        let message = say("`{}` is a fifth field").with(extra);
+        let message = say("`{}` comes after the broadcast address").with(extra);
         let part = if extra.is_empty() { part } else { extra };
         return Err(Remark { part, message, remedy: "write ADDRESS/PREFIX/INTERFACE/BROADCAST at most" });
     }

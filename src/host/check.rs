@@ -1,0 +1,63 @@
+//! `lubdub check`: would this configuration run on this machine?
+//!
+//! The same files are read, by the same code, as `run` reads them; then the machine is looked at.
+
+mod files;
+mod probe;
+mod report;
+
+pub use files::{Texts, load};
+pub use probe::probe;
+
+use lubdub::conf::{Diagnostics, Severity};
+use report::Report;
+use std::fmt::{self, Display, Formatter};
+use std::path::Path;
+
+/// Exit code: the configuration would run.
+const WOULD_RUN: i32 = 0;
+/// Exit code: it would not (`EX_CONFIG` of sysexits.h).
+const WOULD_NOT_RUN: i32 = 78;
+
+/// Something about the machine or about a file as a whole. Displays as the person at the console reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// An error keeps lubdub from running.
+    pub severity: Severity,
+    /// What is the case and what was expected.
+    pub message: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Finding {
+    fn error(message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { severity: Severity::Error, message: message.into(), remedy: remedy.into() }
+    }
+
+    fn warning(message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, message: message.into(), remedy: remedy.into() }
+    }
+}
+
+impl Display for Finding {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}\n  remedy: {}", self.severity, self.message, self.remedy)
+    }
+}
+
+/// Reads the files in `config_dir` for the node `node`, looks at the machine unless `offline`, and prints what was found:
+/// for people on stderr with one line on stdout when all is well, or with `json` one object on stdout. Returns the exit
+/// code: 0 would run, 78 would not.
+pub fn check(config_dir: &Path, node: &str, offline: bool, json: bool) -> i32 {
+    let texts = match files::open(config_dir) {
+        Ok(texts) => texts,
+        Err(findings) => return Report::new(node, &Diagnostics::new(), &findings).print(None, json),
+    };
+    let mut diagnostics = Diagnostics::new();
+    let Some(config) = texts.read(node, &mut diagnostics) else {
+        return Report::new(node, &diagnostics, &[]).print(None, json);
+    };
+    let findings = if offline { Vec::new() } else { probe(&config, config_dir) };
+    Report::new(node, &diagnostics, &findings).print(Some(&config), json)
+}

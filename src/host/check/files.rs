@@ -1,0 +1,197 @@
+//! The three files as texts, each refused when it is not what it should be as a file.
+
+use super::Finding;
+use lubdub::conf::{self, Config, Diagnostics, Source};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+/// The bits of a mode that say who may do what.
+const PERMISSIONS: u32 = 0o7777;
+/// Those of them that let others than the owner near a secret.
+const OTHERS: u32 = 0o077;
+
+/// The texts of the three files, from which a [`Config`] borrows.
+#[derive(Debug)]
+pub struct Texts {
+    /// Who the nodes are, the links, the times.
+    pub ha_cf: String,
+    /// The groups.
+    pub haresources: String,
+    /// The keys.
+    pub authkeys: String,
+    /// The path of each, in this order, for diagnostics.
+    paths: [String; 3],
+}
+
+impl Texts {
+    /// The configuration of the node `node`; none when `diagnostics` got an error.
+    pub fn read<'a>(&'a self, node: &'a str, diagnostics: &mut Diagnostics<'a>) -> Option<Config<'a>> {
+        let [ha_cf, haresources, authkeys] = self.paths.each_ref();
+        let source = |name: &'a String, text: &'a String| Source { name, text };
+        let (ha_cf, haresources) = (source(ha_cf, &self.ha_cf), source(haresources, &self.haresources));
+        conf::read(ha_cf, haresources, source(authkeys, &self.authkeys), node, diagnostics)
+    }
+}
+
+/// Reads the three files of `config_dir`, at most 64 KiB each; bytes that are not UTF-8 become U+FFFD, which the parser
+/// refuses where it matters. The error has one message, with its remedy, for each file that is refused.
+pub fn load(config_dir: &Path) -> Result<Texts, Vec<String>> {
+    open(config_dir).map_err(|findings| findings.iter().map(Finding::to_string).collect())
+}
+
+pub(super) fn open(config_dir: &Path) -> Result<Texts, Vec<Finding>> {
+    let path = |name| config_dir.join(name).display().to_string();
+    let paths = ["ha.cf", "haresources", "authkeys"].map(path);
+    let [ha_cf, haresources, authkeys] = paths.each_ref();
+    match (read(ha_cf, false), read(haresources, false), read(authkeys, true)) {
+        (Ok(ha_cf), Ok(haresources), Ok(authkeys)) => Ok(Texts { ha_cf, haresources, authkeys, paths }),
+        (ha_cf, haresources, authkeys) => {
+            Err([ha_cf.err(), haresources.err(), authkeys.err()].into_iter().flatten().collect())
+        }
+    }
+}
+
+fn read(path: &str, secret: bool) -> Result<String, Finding> {
+    let unreadable = |why: io::Error| Finding::error(format!("{path}: cannot be read: {why}"), remedy_for(path, &why));
+    // Without O_NONBLOCK a FIFO in the file's place would hold the daemon up until somebody writes.
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    refuse_unfit(path, &metadata, secret)?;
+    read_text(file).map_err(unreadable)
+}
+
+fn remedy_for(path: &str, why: &io::Error) -> String {
+    match why.kind() {
+        io::ErrorKind::NotFound if path.ends_with("haresources") => {
+            format!("write the groups to {path}; an empty file is allowed, and then nothing moves")
+        }
+        io::ErrorKind::NotFound => format!("write {path}, the same on both nodes"),
+        io::ErrorKind::PermissionDenied => "run as root".into(),
+        _ => format!("make {path} a readable file"),
+    }
+}
+
+fn refuse_unfit(path: &str, metadata: &Metadata, secret: bool) -> Result<(), Finding> {
+    if !metadata.is_file() {
+        return Err(Finding::error(format!("{path}: not a regular file"), format!("make {path} a regular file")));
+    }
+    if metadata.len() > conf::FILE_MAX as u64 {
+        let message = format!("{path}: {} bytes, more than the {} that are read", metadata.len(), conf::FILE_MAX);
+        return Err(Finding::error(message, "remove what does not belong there"));
+    }
+    let mode = metadata.mode() & PERMISSIONS;
+    if secret && mode & OTHERS != 0 {
+        let message = format!("{path}: its mode is {mode:04o}: others than the owner can reach the keys");
+        return Err(Finding::error(message, format!("chmod 600 {path}")));
+    }
+    Ok(())
+}
+
+/// The whole text; a file that has grown since its length was looked at is still bounded.
+fn read_text(file: File) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    file.take(conf::FILE_MAX as u64 + 1).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Texts, load};
+    use lubdub::conf::{self, Diagnostics};
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+
+    /// A folder of the three files, removed again when it is dropped.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("lubdub-check-{name}-{}", std::process::id()));
+            fs::create_dir_all(&path).unwrap();
+            let folder = Self(path);
+            folder.write("ha.cf", b"node alpha beta\nbcast eth1\nauto_failback on\n");
+            folder.write("haresources", b"alpha web\n");
+            folder.write("authkeys", b"auth 1\n1 md5 secret\n");
+            folder.set_mode(0o600);
+            folder
+        }
+
+        fn write(&self, name: &str, bytes: &[u8]) {
+            fs::write(self.0.join(name), bytes).unwrap();
+        }
+
+        fn set_mode(&self, mode: u32) {
+            fs::set_permissions(self.0.join("authkeys"), Permissions::from_mode(mode)).unwrap();
+        }
+
+        fn refusal(&self) -> String {
+            let messages = load(&self.0).err().unwrap_or_default();
+            messages.join("\n").replace(&self.0.display().to_string(), "DIR")
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
+
+    fn runs(texts: &Texts) -> bool {
+        texts.read("alpha", &mut Diagnostics::new()).is_some()
+    }
+
+    #[test]
+    fn good_files_are_read() {
+        let folder = Folder::new("good");
+        assert!(runs(&load(&folder.0).unwrap()));
+        folder.set_mode(0o400);
+        assert!(runs(&load(&folder.0).unwrap()));
+    }
+
+    #[test]
+    fn keys_that_others_can_reach_are_refused() {
+        let folder = Folder::new("mode");
+        for mode in [0o644, 0o640, 0o602, 0o601, 0o4666] {
+            folder.set_mode(mode);
+            let expected = format!(
+                "error: DIR/authkeys: its mode is {mode:04o}: others than the owner can reach the keys\n  \
+                 remedy: chmod 600 DIR/authkeys"
+            );
+            assert_eq!(folder.refusal(), expected);
+        }
+    }
+
+    #[test]
+    fn every_unfit_file_is_named() {
+        let folder = Folder::new("unfit");
+        fs::remove_file(folder.0.join("haresources")).unwrap();
+        fs::create_dir(folder.0.join("haresources")).unwrap();
+        folder.write("ha.cf", &vec![b'#'; conf::FILE_MAX + 1]);
+        fs::remove_file(folder.0.join("authkeys")).unwrap();
+        let refusal = folder.refusal();
+        assert!(refusal.contains("DIR/ha.cf: 65537 bytes, more than the 65536"), "{refusal}");
+        assert!(refusal.contains("DIR/haresources: not a regular file"), "{refusal}");
+        assert!(refusal.contains("DIR/authkeys: cannot be read: No such file"), "{refusal}");
+    }
+
+    #[test]
+    fn a_fifo_is_refused_without_waiting_for_a_writer() {
+        let folder = Folder::new("fifo");
+        fs::remove_file(folder.0.join("ha.cf")).unwrap();
+        nix::unistd::mkfifo(&folder.0.join("ha.cf"), nix::sys::stat::Mode::S_IRUSR).unwrap();
+        assert_eq!(folder.refusal(), "error: DIR/ha.cf: not a regular file\n  remedy: make DIR/ha.cf a regular file");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_reach_the_parser() {
+        let folder = Folder::new("bytes");
+        folder.write("haresources", b"alpha we\xffb # \xff\n");
+        assert!(!runs(&load(&folder.0).unwrap()));
+        folder.write("haresources", b"alpha web # \xff\n");
+        assert!(runs(&load(&folder.0).unwrap()));
+    }
+}

@@ -1,0 +1,114 @@
+//! Whether a tty is there and free: a getty or a kernel console on the heartbeat cable talks into the beats, and its
+//! login prompt answers them.
+
+use crate::host::check::Finding;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+
+/// Processes looked at, at most.
+const PROCESSES_MAX: usize = 4096;
+/// Descriptors of one process looked at, at most.
+const DESCRIPTORS_MAX: usize = 1024;
+/// A running daemon holds its own cable.
+const OURS: &str = env!("CARGO_PKG_NAME");
+
+/// A process that has the tty open.
+struct Holder {
+    pid: u32,
+    name: String,
+}
+
+pub(super) fn probe(device: &str) -> Option<Finding> {
+    let metadata = match fs::metadata(device) {
+        Ok(metadata) => metadata,
+        Err(why) => {
+            let remedy = "name the port of the cable: `ls /dev/ttyS* /dev/ttyUSB*`, `dmesg | grep tty`";
+            return Some(Finding::error(format!("{device} is not there: {why}"), remedy));
+        }
+    };
+    if !metadata.file_type().is_char_device() {
+        return Some(Finding::error(format!("{device} is not a character device"), "name the port of the cable"));
+    }
+    let number = metadata.rdev();
+    if is_console(number) {
+        let message = format!("{device} is a console of the kernel: its messages would run into the beats");
+        let name = device.trim_start_matches("/dev/");
+        return Some(Finding::error(message, format!("remove `console={name}` from the kernel's command line")));
+    }
+    let holder = holder(number)?;
+    let message = format!("{device} is held by {} (pid {})", holder.name, holder.pid);
+    Some(Finding::error(message, remedy(device, &holder)))
+}
+
+fn remedy(device: &str, holder: &Holder) -> String {
+    let name = device.trim_start_matches("/dev/");
+    if holder.name.contains("getty") || holder.name == "login" {
+        return format!("systemctl disable --now serial-getty@{name}, or remove the getty's line from /etc/inittab");
+    }
+    format!("stop {}, or use another port for the cable", holder.name)
+}
+
+/// Whether the kernel writes its messages to the device `number`, or it is a screen (devices.txt of the kernel: 5:1 is
+/// /dev/console, 4:0 to 4:63 are the virtual terminals).
+fn is_console(number: u64) -> bool {
+    let (major, minor) = (nix::sys::stat::major(number), nix::sys::stat::minor(number));
+    if (major, minor) == (5, 1) || (major == 4 && minor < 64) {
+        return true;
+    }
+    let consoles = fs::read_to_string("/proc/consoles").unwrap_or_default();
+    let active = fs::read_to_string("/sys/class/tty/console/active").unwrap_or_default();
+    let listed = consoles.lines().filter_map(|line| parse_number(line.split_ascii_whitespace().last()?));
+    let active = active.split_ascii_whitespace().filter_map(|name| {
+        let text = fs::read_to_string(Path::new("/sys/class/tty").join(name).join("dev")).ok()?;
+        parse_number(text.trim())
+    });
+    listed.chain(active).any(|console| console == number)
+}
+
+/// A device number as `MAJOR:MINOR`.
+fn parse_number(text: &str) -> Option<u64> {
+    let (major, minor) = text.split_once(':')?;
+    Some(nix::sys::stat::makedev(major.parse().ok()?, minor.parse().ok()?))
+}
+
+/// The first process other than a lubdub that has the device `number` open, as far as this user may see.
+fn holder(number: u64) -> Option<Holder> {
+    let processes = fs::read_dir("/proc").ok()?.flatten().take(PROCESSES_MAX);
+    let numbered = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    numbered.filter(|pid| holds(*pid, number)).find_map(|pid| {
+        let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?.trim().to_owned();
+        (name != OURS && pid != std::process::id()).then_some(Holder { pid, name })
+    })
+}
+
+fn holds(pid: u32, number: u64) -> bool {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    // Only what is named below /dev is looked at: a file of a hung network mount would hold the look-up for ever.
+    let devices = descriptors.flatten().take(DESCRIPTORS_MAX).map(|descriptor| descriptor.path());
+    let mut devices = devices.filter(|path| fs::read_link(path).is_ok_and(|target| target.starts_with("/dev/")));
+    devices.any(|path| {
+        fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_char_device() && metadata.rdev() == number)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{parse_number, probe};
+
+    #[test]
+    fn reads_device_numbers() {
+        assert_eq!(parse_number("4:64"), Some(nix::sys::stat::makedev(4, 64)));
+        assert_eq!(parse_number("4"), None);
+        assert_eq!(parse_number("tty:0"), None);
+    }
+
+    #[test]
+    fn what_is_no_tty_is_refused() {
+        let message = |device| probe(device).map(|finding| finding.message).unwrap_or_default();
+        assert!(message("/dev/no-such-tty").starts_with("/dev/no-such-tty is not there"));
+        assert_eq!(message("/dev"), "/dev is not a character device");
+    }
+}
