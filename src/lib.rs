@@ -18,7 +18,7 @@
 #[cfg(test)]
 extern crate std;
 
-//CONF pub mod conf;
+pub mod conf;
 pub mod node;
 pub mod time;
 pub mod wire;

@@ -1,2 +1,203 @@
-//! The command line.
-fn main() {}
+//! The command line. Called as `hb_takeover` or `hb_standby` the same file speaks those tools' words.
+
+#![deny(unsafe_code)]
+
+mod host;
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use argh::FromArgs;
+
+const CONFIG_DIR: &str = "/etc/ha.d";
+const RUN_DIR: &str = "/run/lubdub";
+/// Exit code: wrong usage (EX_USAGE of sysexits.h).
+const USAGE: u8 = 64;
+
+/// The heartbeat for two-node appliances: two boxes, one null-modem cable, one crossover Ethernet.
+///
+/// Example: lubdub check && lubdub run
+#[derive(FromArgs)]
+struct Lubdub {
+    /// print the version
+    #[argh(switch, short = 'V')]
+    version: bool,
+    #[argh(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(FromArgs)]
+#[argh(subcommand)]
+enum Command {
+    Run(Run),
+    Check(Check),
+    Status(Status),
+    Takeover(Takeover),
+    Standby(Standby),
+    Clear(Clear),
+}
+
+/// Run the daemon in the foreground. SIGTERM releases everything and says goodbye.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "run")]
+struct Run {
+    /// where ha.cf, haresources and authkeys are (/etc/ha.d)
+    #[argh(option, default = "CONFIG_DIR.into()")]
+    config_dir: PathBuf,
+    /// the one directory that is written to (/run/lubdub)
+    #[argh(option, default = "RUN_DIR.into()")]
+    run_dir: PathBuf,
+    /// this node's name (uname -n)
+    #[argh(option, default = "host::node_name()")]
+    node: String,
+}
+
+/// Say whether the configuration would run: 0 yes (warnings on stderr), 78 no.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "check")]
+struct Check {
+    /// where ha.cf, haresources and authkeys are (/etc/ha.d)
+    #[argh(option, default = "CONFIG_DIR.into()")]
+    config_dir: PathBuf,
+    /// the name of the node to check for (uname -n)
+    #[argh(option, default = "host::node_name()")]
+    node: String,
+    /// look at the files alone, not at this machine
+    #[argh(switch)]
+    offline: bool,
+    /// one JSON object on stdout
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Show the pair: 0 healthy, 1 degraded, 69 no daemon.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "status")]
+struct Status {
+    /// the daemon's run directory (/run/lubdub)
+    #[argh(option, default = "RUN_DIR.into()")]
+    run_dir: PathBuf,
+    /// one JSON object on stdout
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Take groups over; returns when it has happened: 0 done, 1 not done.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "takeover")]
+struct Takeover {
+    /// all, local, foreign or a group's key (all)
+    #[argh(positional, default = "\"all\".into()")]
+    what: String,
+    /// the daemon's run directory (/run/lubdub)
+    #[argh(option, default = "RUN_DIR.into()")]
+    run_dir: PathBuf,
+    /// seconds to wait before the order is withdrawn (60)
+    #[argh(option, default = "60")]
+    wait: u64,
+}
+
+/// Give groups to the peer; returns when it has happened: 0 done, 1 not done.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "standby")]
+struct Standby {
+    /// all, local, foreign or a group's key (all)
+    #[argh(positional, default = "\"all\".into()")]
+    what: String,
+    /// the daemon's run directory (/run/lubdub)
+    #[argh(option, default = "RUN_DIR.into()")]
+    run_dir: PathBuf,
+    /// seconds to wait before the order is withdrawn (60)
+    #[argh(option, default = "60")]
+    wait: u64,
+}
+
+/// Let a group that failed be started again.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "clear")]
+struct Clear {
+    /// a group's key (all)
+    #[argh(positional, default = "\"all\".into()")]
+    what: String,
+    /// the daemon's run directory (/run/lubdub)
+    #[argh(option, default = "RUN_DIR.into()")]
+    run_dir: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let mut words = std::env::args();
+    let name = words.next().unwrap_or_default();
+    let words: Vec<String> = words.collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let name = Path::new(&name).file_name().map_or("lubdub".into(), |name| name.to_string_lossy().into_owned());
+    ExitCode::from(match name.as_str() {
+        "hb_takeover" => heartbeat_tool("takeover", &name, &words),
+        "hb_standby" => heartbeat_tool("standby", &name, &words),
+        _ => lubdub(&words),
+    })
+}
+
+fn lubdub(words: &[&str]) -> u8 {
+    match Lubdub::from_args(&["lubdub"], words) {
+        Ok(Lubdub { version: true, .. }) => say(&format!("lubdub {}\n", env!("CARGO_PKG_VERSION"))),
+        Ok(Lubdub { command: Some(command), .. }) => obey(command),
+        Ok(Lubdub { command: None, .. }) => usage("lubdub: one command is needed; lubdub --help lists them\n"),
+        Err(exit) if exit.status.is_ok() => say(&exit.output),
+        Err(exit) => usage(&exit.output),
+    }
+}
+
+fn obey(command: Command) -> u8 {
+    match command {
+        Command::Run(run) => host::run(&run.config_dir, &run.run_dir, &run.node),
+        Command::Check(check) => {
+            u8::try_from(host::check::check(&check.config_dir, &check.node, check.offline, check.json))
+                .unwrap_or(host::REFUSED)
+        }
+        Command::Status(status) => {
+            let request = if status.json { "status json" } else { "status" };
+            host::client::ask(&status.run_dir, request, Duration::ZERO)
+        }
+        Command::Takeover(order) => order_to("takeover", &order.what, &order.run_dir, order.wait),
+        Command::Standby(order) => order_to("standby", &order.what, &order.run_dir, order.wait),
+        Command::Clear(clear) => host::client::ask(&clear.run_dir, &format!("clear {}", clear.what), Duration::ZERO),
+    }
+}
+
+fn order_to(verb: &str, what: &str, run_dir: &Path, seconds: u64) -> u8 {
+    if what.is_empty() || what.contains(char::is_whitespace) {
+        return usage("lubdub: a group's key has no blanks\n");
+    }
+    let wait = Duration::from_secs(seconds.min(host::WAIT_MAX.as_micros() / 1_000_000));
+    host::client::ask(run_dir, &format!("{verb} {what} {}", wait.as_millis()), wait)
+}
+
+/// `hb_takeover` and `hb_standby` of Heartbeat: one word, `all` by default, usage and 1 for anything else. Unlike theirs
+/// they return when it has happened.
+fn heartbeat_tool(verb: &str, name: &str, words: &[&str]) -> u8 {
+    let what = match words {
+        [] | ["all"] => "all",
+        ["local"] => "local",
+        ["foreign"] => "foreign",
+        // What the preferred node takes back; seen from the other side it is the foreign groups that are given back.
+        ["failback"] if verb == "takeover" => "local",
+        ["failback"] => "foreign",
+        _ => {
+            let _ = writeln!(io::stderr(), "usage: {name} [all|foreign|local|failback]");
+            return 1;
+        }
+    };
+    order_to(verb, what, Path::new(RUN_DIR), 60)
+}
+
+fn say(text: &str) -> u8 {
+    let _ = io::stdout().write_all(text.as_bytes());
+    0
+}
+
+fn usage(text: &str) -> u8 {
+    let _ = io::stderr().write_all(text.as_bytes());
+    USAGE
+}

@@ -1,0 +1,545 @@
+//! Decisions to Linux: the only async, the only clock, the only unsafe.
+//!
+//! [`run`] is one loop on one thread: wait, hand one input to the node, carry out what comes of it. Nothing is decided
+//! here. Every source of events is polled by hand in one future, so that a beat costs no allocation and no task.
+
+mod arp;
+mod assemble;
+mod broadcast;
+pub mod check;
+pub mod client;
+mod clock;
+mod control;
+mod ipvs;
+mod names;
+mod narrate;
+mod netlink;
+mod notify;
+mod orders;
+mod port;
+mod realtime;
+mod report;
+mod resources;
+mod script;
+mod serial;
+mod status;
+mod sys;
+mod vip;
+mod words;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::path::Path;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use lubdub::conf::{self, AutoFailback, Config, Diagnostics, Link, Source};
+use lubdub::node::{Input, Node, Order, Output, Timing, Verb, Why};
+use lubdub::time::{Duration, Instant};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use broadcast::Broadcast;
+use control::{Control, Request, RunDir};
+use names::Names;
+use narrate::Line;
+use notify::Notify;
+use orders::Waiting;
+use port::{PortEvent, Sent};
+use report::{Level, Log};
+use resources::{Event, Paths, Resources, StepResult};
+use script::Timeouts;
+use serial::Serial;
+use status::Status;
+
+/// Exit code: another instance holds the run directory (EX_TEMPFAIL of sysexits.h).
+pub const ALREADY_RUNNING: u8 = 75;
+/// Exit code: the configuration is refused (EX_CONFIG).
+pub const REFUSED: u8 = 78;
+/// Exit code: the machine refuses something that the daemon cannot do without (EX_OSERR).
+const NO_SYSTEM: u8 = 71;
+/// Bytes read from a link at a time: several frames of a cable, one datagram.
+const READ_MAX: usize = 2048;
+/// Reads of one link before silence is judged: more than its buffers hold in any deadtime, and an end to a flood.
+const SWEEPS_MAX: usize = 64;
+/// Orders waited for at a time.
+const ORDERS_MAX: usize = 8;
+
+/// Runs the daemon until it is told to stop. The exit code.
+pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
+    realtime::prepare();
+    let texts = match check::load(config_dir) {
+        Ok(texts) => texts,
+        Err(refusals) => return refuse(refusals.iter()),
+    };
+    let path = |file: &str| config_dir.join(file).display().to_string();
+    let paths = ["ha.cf", "haresources", "authkeys"].map(path);
+    let [ha_cf, haresources, authkeys] =
+        [(&paths[0], &texts.ha_cf), (&paths[1], &texts.haresources), (&paths[2], &texts.authkeys)]
+            .map(|(name, text)| Source { name, text });
+    let mut diagnostics = Diagnostics::default();
+    let Some(config) = conf::read(ha_cf, haresources, authkeys, node, &mut diagnostics) else {
+        return refuse(diagnostics.iter());
+    };
+    diagnostics.iter().for_each(|warning| complain(&warning));
+    let run_dir = match RunDir::take(run_dir) {
+        Ok(run_dir) => run_dir,
+        Err(error) => return no_run_dir(run_dir, &error),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let outcome = runtime.and_then(|runtime| {
+        runtime.block_on(async { Ok(Daemon::new(&config, config_dir, &run_dir)?.live().await) })
+    });
+    match outcome {
+        Ok(()) => 0,
+        Err(error) => {
+            complain(&format_args!("lubdub: cannot start: {error}"));
+            NO_SYSTEM
+        }
+    }
+}
+
+fn complain(what: &dyn fmt::Display) {
+    let _ = writeln!(io::stderr(), "{what}");
+}
+
+fn refuse<T: fmt::Display>(reasons: impl Iterator<Item = T>) -> u8 {
+    reasons.for_each(|reason| complain(&reason));
+    complain(&"lubdub: configuration refused");
+    REFUSED
+}
+
+fn no_run_dir(run_dir: &Path, error: &io::Error) -> u8 {
+    let run_dir = run_dir.display();
+    match error.kind() {
+        io::ErrorKind::WouldBlock => {
+            complain(&format_args!("lubdub: another instance runs in {run_dir}; stop it, or give a --run-dir of its own"));
+            ALREADY_RUNNING
+        }
+        io::ErrorKind::PermissionDenied => {
+            complain(&format_args!("lubdub: {run_dir}: {error}; lubdub runs as root"));
+            77
+        }
+        _ => {
+            complain(&format_args!("lubdub: {run_dir}: {error}; give a writable directory with --run-dir"));
+            NO_SYSTEM
+        }
+    }
+}
+
+/// A link's device.
+enum Port {
+    Serial(Serial),
+    Broadcast(Broadcast),
+}
+
+impl Port {
+    fn new(link: &Link<'_>, udpport: u16) -> Self {
+        match link {
+            Link::Serial { device, baud } => Self::Serial(Serial::new((*device).to_owned(), *baud)),
+            Link::Broadcast { interface } => Self::Broadcast(Broadcast::new((*interface).to_owned(), udpport)),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent> {
+        match self {
+            Self::Serial(port) => port.poll(cx, now, buf),
+            Self::Broadcast(port) => port.poll(cx, now, buf),
+        }
+    }
+
+    fn sweep(&mut self, buf: &mut [u8]) -> usize {
+        match self {
+            Self::Serial(port) => port.sweep(buf),
+            Self::Broadcast(port) => port.sweep(buf),
+        }
+    }
+
+    fn send(&mut self, frame: &[u8]) -> Sent {
+        match self {
+            Self::Serial(port) => port.send(frame),
+            Self::Broadcast(port) => port.send(frame),
+        }
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        match self {
+            Self::Serial(port) => port.wake_at(),
+            Self::Broadcast(port) => port.wake_at(),
+        }
+    }
+}
+
+/// What the loop woke for.
+enum Wakeup {
+    Alarm,
+    Port(usize, PortEvent),
+    Resource(Event),
+    Request(Request),
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    stop: [Signal; 2],
+    reload: Signal,
+}
+
+struct Daemon {
+    node: Node,
+    names: Names,
+    timing: Timing,
+    ports: Vec<Port>,
+    dropped: Vec<u64>,
+    resources: Resources,
+    control: Control,
+    orders: Vec<Waiting>,
+    signals: Signals,
+    alarm: clock::Alarm,
+    log: Rc<RefCell<Log>>,
+    notify: Notify,
+    fed_at: Instant,
+    since: Instant,
+    /// When the node wants to be woken, and why.
+    wait: (Instant, Why),
+    /// The source that is polled first; another one each time, so that none starves the others.
+    turn: usize,
+    left: bool,
+    buf: [u8; READ_MAX],
+}
+
+impl Daemon {
+    fn new(config: &Config<'_>, config_dir: &Path, run_dir: &RunDir) -> io::Result<Self> {
+        let mut log = Log::new(config.logfacility);
+        log.set_debug(config.debug > 0);
+        let log = Rc::new(RefCell::new(log));
+        let names = Names::of(config);
+        let resources = Resources::new(assemble::plans(config), paths(config, config_dir), Timeouts::default(), sink(&log))?;
+        let signals = Signals {
+            stop: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
+            reload: signal(SignalKind::hangup())?,
+        };
+        let control = Control::new(run_dir)?;
+        let alarm = clock::Alarm::new()?;
+        let setup = assemble::setup(config)?;
+        realtime::enter(&mut |text| log.borrow_mut().line(Level::Notice, format_args!("{text}")));
+        log.borrow_mut().line(Level::Notice, format_args!("lubdub {} on {}", env!("CARGO_PKG_VERSION"), names.me));
+        let now = clock::now();
+        Ok(Self {
+            node: Node::new(now, setup),
+            timing: assemble::timing(config),
+            ports: config.links.iter().map(|link| Port::new(link, config.udpport)).collect(),
+            dropped: vec![0; config.links.len()],
+            names,
+            resources,
+            control,
+            orders: Vec::new(),
+            signals,
+            alarm,
+            log,
+            notify: Notify::from_env(),
+            fed_at: now,
+            since: now,
+            wait: (now, Why::Beat),
+            turn: 0,
+            left: false,
+            buf: [0; READ_MAX],
+        })
+    }
+
+    /// Waits, handles one thing, drains; until everything is released.
+    async fn live(mut self) {
+        self.open_ports().await;
+        self.drain();
+        self.notify.ready();
+        while !self.left {
+            self.alarm.set(self.wake_at());
+            let wakeup = poll_fn(|cx| self.poll(cx)).await;
+            self.handle(wakeup);
+            self.feed_supervisor();
+        }
+        self.log.borrow_mut().line(Level::Notice, format_args!("everything is released, goodbye"));
+    }
+
+    /// The first beat is not to be lost because its device was opened after it.
+    async fn open_ports(&mut self) {
+        let now = clock::now();
+        for number in 0..self.ports.len() {
+            let Self { ports, buf, .. } = self;
+            let event = poll_fn(|cx| Poll::Ready(ports[number].poll(cx, now, buf))).await;
+            if let Poll::Ready(event) = event {
+                self.drain();
+                self.port_event(number, event);
+            }
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Wakeup> {
+        let sources = self.ports.len() + 4;
+        self.turn = (self.turn + 1) % sources;
+        for offset in 0..sources {
+            if let Poll::Ready(wakeup) = self.poll_source(cx, (self.turn + offset) % sources) {
+                return Poll::Ready(wakeup);
+            }
+        }
+        Poll::Pending
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>, source: usize) -> Poll<Wakeup> {
+        let now = clock::now();
+        if let Some(port) = self.ports.get_mut(source) {
+            return port.poll(cx, now, &mut self.buf).map(|event| Wakeup::Port(source, event));
+        }
+        match source - self.ports.len() {
+            0 => self.alarm.poll(cx).map(|()| Wakeup::Alarm),
+            1 => self.resources.poll(cx, now).map(Wakeup::Resource),
+            2 => self.control.poll(cx, now).map(Wakeup::Request),
+            _ => self.signals.poll(cx),
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        let ports = self.ports.iter().filter_map(Port::wake_at);
+        let orders = self.orders.iter().map(Waiting::until);
+        let feed = self.notify.watchdog_every().map(|every| self.fed_at + every.part(2));
+        let others = [self.resources.wake_at(), self.control.wake_at(), self.log.borrow().wake_at(), feed];
+        others.into_iter().flatten().chain(ports).chain(orders).fold(self.wait.0, Instant::min)
+    }
+
+    fn handle(&mut self, wakeup: Wakeup) {
+        match wakeup {
+            Wakeup::Alarm => {}
+            Wakeup::Port(number, event) => self.port_event(number, event),
+            Wakeup::Resource(event) => self.resource_event(event),
+            Wakeup::Request(request) => self.serve(request),
+            Wakeup::Stop => {
+                self.notify.stopping();
+                self.tell(Input::Order(Order::Leave));
+            }
+            Wakeup::Reload => self.say(Level::Warning, format_args!("SIGHUP refused: this release does not reload; restart")),
+        }
+        let now = clock::now();
+        if now >= self.wait.0 {
+            self.wake();
+        }
+        self.log.borrow_mut().flush_due(now);
+        self.settle_orders();
+    }
+
+    /// The node's deadline has come. Before silence is judged every link is read, past the reactor, which may not have
+    /// looked since.
+    fn wake(&mut self) {
+        let judge = self.wait.1 == Why::Judge;
+        if judge {
+            for number in 0..self.ports.len() {
+                for _ in 0..SWEEPS_MAX {
+                    let read = self.ports[number].sweep(&mut self.buf);
+                    if read == 0 {
+                        break;
+                    }
+                    self.bytes(number, read);
+                }
+            }
+        }
+        self.tell(Input::Wake { swept: judge });
+    }
+
+    fn tell(&mut self, input: Input<'_>) {
+        self.node.handle(clock::now(), input);
+        self.drain();
+    }
+
+    fn bytes(&mut self, number: usize, read: usize) {
+        let bytes = &self.buf[..read];
+        self.node.handle(clock::now(), Input::Bytes { link: number as u8, bytes });
+        self.drain();
+    }
+
+    /// Carries out what the node wants, in its order.
+    fn drain(&mut self) {
+        loop {
+            match self.node.poll() {
+                Output::Transmit { link, frame } => {
+                    let link = usize::from(link);
+                    if self.ports[link].send(frame.bytes()) == Sent::Dropped {
+                        self.dropped[link] += 1;
+                    }
+                }
+                Output::Run { group, verb } => self.step(usize::from(group), verb),
+                Output::Note(event) => self.narrate(&event),
+                Output::Left => self.left = true,
+                Output::Wait { until, why } => {
+                    self.wait = (until, why);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn step(&mut self, group: usize, verb: Verb) {
+        match verb {
+            Verb::Start => self.resources.run(group, resources::Verb::Start),
+            Verb::Stop => self.resources.run(group, resources::Verb::Stop),
+            Verb::Drop => self.resources.run(group, resources::Verb::Drop),
+            Verb::Announce => self.resources.announce(clock::now()),
+        }
+    }
+
+    fn port_event(&mut self, number: usize, event: PortEvent) {
+        let link = number as u8;
+        match event {
+            PortEvent::Bytes(read) => self.bytes(number, read),
+            PortEvent::Opened => self.tell(Input::Carrier { link, up: true }),
+            PortEvent::Lost(error) => {
+                let name = self.names.link(link).to_owned();
+                self.say(Level::Warning, format_args!("link {name}: {error}; tried again until it opens"));
+                self.tell(Input::Carrier { link, up: false });
+            }
+        }
+    }
+
+    fn resource_event(&mut self, event: Event) {
+        match event {
+            Event::Done { group, verb, result } => {
+                let verb = match verb {
+                    resources::Verb::Start => Verb::Start,
+                    resources::Verb::Stop => Verb::Stop,
+                    resources::Verb::Drop => Verb::Drop,
+                };
+                self.tell(Input::Done { group: group as u8, verb, ok: result == StepResult::Done });
+            }
+            Event::Carrier { name, up } => {
+                let state = if up { "carrier" } else { "no carrier" };
+                self.say(Level::Notice, format_args!("interface {name}: {state}"));
+            }
+            Event::Note(text) => self.say(Level::Warning, format_args!("{text}")),
+        }
+    }
+
+    fn serve(&mut self, request: Request) {
+        let Request { client, words } = request;
+        let now = clock::now();
+        match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            ["status"] | ["status", "json"] => {
+                let status = self.status(now);
+                let (code, json) = (status.exit_code(), words.len() == 2);
+                let text = if json { status.json() + "\n" } else { status.table() };
+                self.control.show(client, code, &text);
+            }
+            ["takeover" | "standby", ..] if self.orders.len() < ORDERS_MAX => self.obey(client, &words, now),
+            ["takeover" | "standby", ..] => self.control.answer(client, 1, "too many orders wait already\n"),
+            ["clear", ref what @ ..] => self.clear(client, what.first().unwrap_or(&"all")),
+            _ => self.control.answer(client, 64, "unknown request\n"),
+        }
+    }
+
+    fn status(&self, now: Instant) -> Status<'_> {
+        Status { node: &self.node, names: &self.names, dropped: &self.dropped, now, since: self.since }
+    }
+
+    fn obey(&mut self, client: u64, words: &[String], now: Instant) {
+        let waiting = match Waiting::parse(client, words, &self.node, &self.names, now) {
+            Ok(waiting) => waiting,
+            Err(text) => return self.control.answer(client, 64, &text),
+        };
+        let order = waiting.order();
+        let refused = self.node.refuses(order).is_some();
+        self.orders.push(waiting);
+        if !refused {
+            self.say(Level::Notice, format_args!("order: {}", words.join(" ")));
+            self.tell(Input::Order(order));
+        }
+    }
+
+    fn clear(&mut self, client: u64, what: &str) {
+        match orders::select(what, &self.node, &self.names) {
+            Ok(groups) => {
+                self.tell(Input::Order(Order::Clear(groups)));
+                self.control.answer(client, 0, "");
+            }
+            Err(text) => self.control.answer(client, 64, &text),
+        }
+    }
+
+    fn settle_orders(&mut self) {
+        let mut index = 0;
+        while index < self.orders.len() {
+            match self.orders[index].outcome(&self.node, &self.names, clock::now()) {
+                Some(outcome) => {
+                    let client = self.orders.swap_remove(index).client;
+                    if let Some(order) = outcome.withdraw {
+                        self.tell(Input::Order(order));
+                    }
+                    self.control.answer(client, outcome.code, &outcome.text);
+                }
+                None => index += 1,
+            }
+        }
+    }
+
+    /// The supervisor hears of us only when the loop turns.
+    fn feed_supervisor(&mut self) {
+        let now = clock::now();
+        if self.notify.watchdog_every().is_some_and(|every| now >= self.fed_at + every.part(2)) {
+            self.fed_at = now;
+            self.notify.watchdog();
+        }
+    }
+
+    fn say(&self, level: Level, text: fmt::Arguments<'_>) {
+        self.log.borrow_mut().line(level, text);
+    }
+
+    fn narrate(&self, event: &lubdub::node::Event) {
+        let line = Line { event, names: &self.names, timing: self.timing };
+        let mut log = self.log.borrow_mut();
+        match line.repeats() {
+            Some(key) => log.repeated(key, clock::now(), line.level(), format_args!("{line}")),
+            None => log.line(line.level(), format_args!("{line}")),
+        }
+    }
+}
+
+impl Signals {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Wakeup> {
+        for stop in &mut self.stop {
+            if let Poll::Ready(Some(())) = stop.poll_recv(cx) {
+                return Poll::Ready(Wakeup::Stop);
+            }
+        }
+        match self.reload.poll_recv(cx) {
+            Poll::Ready(Some(())) => Poll::Ready(Wakeup::Reload),
+            _ => Poll::Pending,
+        }
+    }
+}
+
+fn paths(config: &Config<'_>, config_dir: &Path) -> Paths {
+    let mut paths = Paths::new(config_dir, &config.me.to_ascii_lowercase());
+    paths.nice_failback = config.auto_failback != AutoFailback::Legacy;
+    paths.debug = config.debug;
+    paths
+}
+
+/// The log as the resources see it.
+fn sink(log: &Rc<RefCell<Log>>) -> resources::Log {
+    let log = log.clone();
+    Rc::new(move |level, text| {
+        let level = match level {
+            resources::Level::Info => Level::Info,
+            resources::Level::Warning => Level::Warning,
+            resources::Level::Error => Level::Err,
+            resources::Level::Critical => Level::Crit,
+        };
+        log.borrow_mut().line(level, format_args!("{text}"));
+    })
+}
+
+/// `uname -n`.
+pub fn node_name() -> String {
+    nix::sys::utsname::uname().map_or(String::new(), |name| name.nodename().to_string_lossy().into_owned())
+}
+
+/// The longest that an order is waited for.
+pub const WAIT_MAX: Duration = orders::WAIT_MAX;
