@@ -10,9 +10,11 @@ mod ha_cf;
 mod haresources;
 mod lexer;
 mod nearest;
+mod option;
 mod phrase;
 mod resource;
 mod timing;
+mod tokens;
 
 pub use authkeys::{Key, Method};
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity};

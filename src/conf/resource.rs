@@ -81,10 +81,18 @@ impl<'a> Resource<'a> {
 }
 
 impl<'a> Vip<'a> {
+    /// The address as written.
+    pub(super) fn address_text(&self) -> &'a str {
+        self.fields().next().unwrap_or(self.word)
+    }
+
+    fn fields(&self) -> core::str::Split<'a, char> {
+        self.word.rsplit(SEPARATOR).next().unwrap_or(self.word).split('/')
+    }
+
     /// What Heartbeat takes, and what may yet not be what was meant.
     pub(super) fn doubt(&self) -> Option<Remark<'a>> {
-        let fields = self.word.rsplit(SEPARATOR).next().unwrap_or(self.word);
-        if let Some(mask) = fields.split('/').nth(1).filter(|field| field.contains('.')) {
+        if let Some(mask) = self.fields().nth(1).filter(|field| field.contains('.')) {
             let message = say("`{}` is a netmask, not a prefix length; it is read as /{}");
             let message = message.with(mask).with(u64::from(self.prefix.unwrap_or(32)));
             return Some(Remark { part: mask, message, remedy: "write the prefix length" });

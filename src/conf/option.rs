@@ -1,0 +1,82 @@
+//! The values of the options that have exactly one, times aside.
+
+use super::AutoFailback;
+use super::diagnostic::Reporter;
+use super::lexer::Word;
+use super::nearest::nearest;
+use super::phrase::say;
+
+/// The rates that Heartbeat takes.
+const BAUDS: [u32; 7] = [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800];
+/// The syslog facilities, each at the place of its number (RFC 5424 table 1).
+const FACILITIES: [&str; 24] = [
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "", "", "",
+    "", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+];
+
+/// A number in decimal digits without a sign, at most `max`.
+fn number(text: &str, max: u32) -> Option<u32> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    text.parse().ok().filter(|&number| digits && number <= max)
+}
+
+pub(super) fn read_baud<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<u32> {
+    let baud = number(word.text, u32::MAX).filter(|baud| BAUDS.contains(baud));
+    if baud.is_none() {
+        let message = say("`{}` is not a rate that Heartbeat and lubdub know").with(word.text);
+        report.error(word.place, message, say("write 115200; 9600, 19200, 38400, 57600, 230400 and 460800 exist too"));
+    }
+    baud
+}
+
+pub(super) fn read_port<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<u16> {
+    let port =
+        number(word.text, u32::from(u16::MAX)).and_then(|port| u16::try_from(port).ok()).filter(|&port| port > 0);
+    if port.is_none() {
+        let message = say("`{}` is not a port from 1 to 65535").with(word.text);
+        report.error(word.place, message, say("write 694, or remove the line"));
+    }
+    port
+}
+
+pub(super) fn read_auto_failback<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<AutoFailback> {
+    let is = |names: &[&str]| names.iter().any(|name| word.text.eq_ignore_ascii_case(name));
+    if is(&["true", "on", "yes", "y", "1"]) {
+        return Some(AutoFailback::On);
+    }
+    if is(&["false", "off", "no", "n", "0"]) {
+        return Some(AutoFailback::Off);
+    }
+    if is(&["legacy"]) {
+        return Some(AutoFailback::Legacy);
+    }
+    let message = say("`{}` is none of `on`, `off`, `legacy`").with(word.text);
+    report.error(word.place, message, say("write `auto_failback on` or `auto_failback off`"));
+    None
+}
+
+pub(super) fn read_facility<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<Option<u8>> {
+    let name = if word.text == "security" { "auth" } else { word.text };
+    if name == "none" {
+        return Some(None);
+    }
+    let known = FACILITIES.iter().position(|facility| *facility == name);
+    let Some(known) = known.and_then(|index| u8::try_from(index).ok()) else {
+        let remedy = match nearest(name, FACILITIES.into_iter().filter(|facility| !facility.is_empty())) {
+            Some(near) => say("did you mean `{}`?").with(near),
+            None => say("write `daemon`, one of `local0` to `local7`, or `none`"),
+        };
+        report.error(word.place, say("`{}` is not a syslog facility").with(word.text), remedy);
+        return None;
+    };
+    Some(Some(known))
+}
+
+pub(super) fn read_debug<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<u8> {
+    let level = number(word.text, u32::from(u8::MAX)).and_then(|level| u8::try_from(level).ok());
+    if level.is_none() {
+        let message = say("`{}` is not a level from 0 to 255").with(word.text);
+        report.error(word.place, message, say("write 0, or remove the line"));
+    }
+    level
+}
