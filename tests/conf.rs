@@ -42,6 +42,16 @@ fn every_case_comes_out_as_expected() {
 }
 
 #[test]
+fn a_malformed_case_is_refused() {
+    let why = |text| Case::parse(text).err().unwrap_or_default();
+    assert_eq!(why("== ha.cf\nnode a b\n"), "the first line does not say what the case shows");
+    assert_eq!(why("title\n"), "no input section");
+    assert_eq!(why("title\n== hacf\nx\n== expected\ny\n"), "unknown section `hacf`");
+    assert_eq!(why("title\n== node\na\n== node\nb\n== expected\ny\n"), "section `node` twice");
+    assert_eq!(why("title\n== node\n\\x7\n== expected\ny\n"), "`\\x` without `;`");
+}
+
+#[test]
 fn no_prefix_of_a_file_panics() {
     for file in 0..3 {
         for end in 0..=SEED[file].len() {

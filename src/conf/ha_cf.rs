@@ -2,7 +2,7 @@
 
 use super::diagnostic::{Place, Reporter};
 use super::directive;
-use super::lexer::{Word, Words, is_blank_or_comma, lines};
+use super::lexer::{Word, Words, is_blank, lines};
 use super::nearest::nearest;
 use super::option;
 use super::phrase::{Phrase, say};
@@ -52,9 +52,9 @@ struct Options<'a> {
 pub(super) fn read<'a>(source: &Source<'a>, this_node: &'a str, report: &mut Reporter<'a, '_>) -> HaCf<'a> {
     let mut options = Options::default();
     for (number, text) in lines(source.text) {
-        let mut words = Words::new(number, text, is_blank_or_comma, true);
+        let mut words = Words::new(number, text, is_blank, true);
         if let Some(directive) = words.next() {
-            options.take_line(&directive, words, report);
+            options.take_line(&directive, words.apart_at_commas(), report);
         }
     }
     let end = Place::end_of(source.text);

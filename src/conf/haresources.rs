@@ -25,28 +25,36 @@ pub struct Group<'a> {
 impl<'a> Group<'a> {
     /// The resources in the order in which they start. They are read from the line anew each time.
     pub fn resources(&self) -> impl Iterator<Item = Resource<'a>> + Clone + use<'a> {
-        self.words().filter_map(|word| Resource::parse(word).ok())
+        resources(self.text)
     }
 
     /// The resources' words as written, in the same order.
     pub fn words(&self) -> impl Iterator<Item = &'a str> + Clone + use<'a> {
-        Tokens::new(self.text).filter_map(|token| match token {
-            Token::Word(word) => Some(word.text),
-            _ => None,
-        })
+        words(self.text)
     }
 
     /// Whether an address moves with the group.
     pub fn has_vip(&self) -> bool {
-        self.vips().next().is_some()
+        self.resources().any(|resource| matches!(resource, Resource::Vip(_)))
     }
+}
 
-    fn vips(&self) -> impl Iterator<Item = Vip<'a>> + use<'a> {
-        self.resources().filter_map(|resource| match resource {
-            Resource::Vip(vip) => Some(vip),
-            Resource::Script { .. } => None,
-        })
-    }
+fn words(text: &str) -> impl Iterator<Item = &str> + Clone {
+    Tokens::new(text).filter_map(|token| match token {
+        Token::Word(word) => Some(word.text),
+        _ => None,
+    })
+}
+
+fn resources(text: &str) -> impl Iterator<Item = Resource<'_>> + Clone {
+    words(text).filter_map(|word| Resource::parse(word).ok())
+}
+
+/// Whether the resources of `text` have the address of `vip`. An address has one spelling, so a text that does not hold
+/// it need not be taken apart.
+fn holds(text: &str, vip: &Vip<'_>) -> bool {
+    let has = |resource| matches!(resource, Resource::Vip(other) if other.address == vip.address);
+    text.contains(vip.address_text()) && resources(text).any(has)
 }
 
 /// What the nodes are called, as far as ha.cf says.
@@ -63,12 +71,12 @@ pub(super) fn read<'a>(
     nodes: &Nodes<'_, 'a>,
     report: &mut Reporter<'a, '_>,
 ) -> Vec<Group<'a>, GROUPS_MAX> {
-    let mut reading = Reading { groups: Vec::new(), nodes, current: None };
+    let mut reading = Reading { text: source.text, groups: Vec::new(), nodes, current: None };
     let mut tokens = Tokens::new(source.text);
     while let Some(token) = tokens.next() {
         match token {
             Token::Word(word) => reading.take_word(word, tokens.at, report),
-            Token::End(at) => reading.end_line(source.text, at, report),
+            Token::End(at) => reading.end_line(at, report),
             Token::Odd(oddity, place) => oddity.report(place, report),
         }
     }
@@ -76,6 +84,8 @@ pub(super) fn read<'a>(
 }
 
 struct Reading<'n, 'a> {
+    /// The whole file.
+    text: &'a str,
     groups: Vec<Group<'a>, GROUPS_MAX>,
     nodes: &'n Nodes<'n, 'a>,
     current: Option<Line<'a>>,
@@ -118,7 +128,7 @@ impl<'a> Reading<'_, 'a> {
             if let Some(Remark { part, message, remedy }) = vip.doubt() {
                 report.warning(place_of(&word, part), message, say(remedy));
             }
-            self.judge_address(&vip, &word, report);
+            self.judge_address(&vip, &word, end, report);
         }
     }
 
@@ -135,12 +145,19 @@ impl<'a> Reading<'_, 'a> {
         report.error(word.place, message, remedy);
     }
 
-    fn judge_address(&self, vip: &Vip<'a>, word: &Word<'a>, report: &mut Reporter<'a, '_>) {
-        // An address has one spelling, so only a line that holds it as text is worth reading again.
-        let spelling = vip.address_text();
-        let mut holding = self.groups.iter().filter(|group| group.text.contains(spelling));
-        let other = holding.find(|group| group.vips().any(|other| other.address == vip.address));
-        if let Some(other) = other.filter(|other| other.key != vip.word) {
+    /// Reports an address that is there already; `end` is the byte where its word ends.
+    fn judge_address(&self, vip: &Vip<'a>, word: &Word<'a>, end: usize, report: &mut Reporter<'a, '_>) {
+        let Some(line) = &self.current else {
+            return;
+        };
+        let before = self.text.get(line.start..end.saturating_sub(word.text.len())).unwrap_or("");
+        if holds(before, vip) {
+            let message = say("the address of `{}` is already in this group").with(vip.word);
+            return report.warning(word.place, message, say("leave it once"));
+        }
+        let other = self.groups.iter().find(|group| holds(group.text, vip));
+        // A second group of the same key is an error of its own.
+        if let Some(other) = other.filter(|other| line.resources > 1 || other.key != vip.word) {
             let message = say("the address of `{}` is also in the group `{}`: both nodes could hold it at once");
             let message = message.with(vip.word).with(other.key);
             report.warning(word.place, message, say("leave it in one group"));
@@ -148,7 +165,7 @@ impl<'a> Reading<'_, 'a> {
     }
 
     /// Ends the logical line at byte `end` of the file.
-    fn end_line(&mut self, text: &'a str, end: usize, report: &mut Reporter<'a, '_>) {
+    fn end_line(&mut self, end: usize, report: &mut Reporter<'a, '_>) {
         let Some(line) = self.current.take() else {
             return;
         };
@@ -170,7 +187,7 @@ impl<'a> Reading<'_, 'a> {
             key: key.text,
             preferred: line.node.text,
             preferred_me: me.is_some_and(|me| me.text.eq_ignore_ascii_case(line.node.text)),
-            text: text.get(line.start..end).unwrap_or(""),
+            text: self.text.get(line.start..end).unwrap_or(""),
         };
         if self.groups.push(group).is_err() {
             let message = say("more than {} groups").with(GROUPS_MAX as u64);

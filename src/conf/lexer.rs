@@ -29,8 +29,8 @@ pub(super) fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\r' | '\x0c')
 }
 
-/// What separates the options of a directive in ha.cf.
-pub(super) fn is_blank_or_comma(c: char) -> bool {
+/// What separates the options of a directive in ha.cf; the directive itself ends at a blank.
+fn is_blank_or_comma(c: char) -> bool {
     c == ',' || is_blank(c)
 }
 
@@ -42,6 +42,11 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = (u32, &str)> {
 impl<'a> Words<'a> {
     pub fn new(line: u32, text: &'a str, separates: fn(char) -> bool, comments: bool) -> Self {
         Self { line, text, at: 0, separates, comments }
+    }
+
+    /// The same words from here on, cut at commas too.
+    pub fn apart_at_commas(self) -> Self {
+        Self { separates: is_blank_or_comma, ..self }
     }
 }
 
