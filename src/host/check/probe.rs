@@ -125,8 +125,40 @@ fn is_program(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_routed;
+    use super::{is_routed, probe_interface, probe_ipvsadm, probe_script};
+    use std::fs::{self, Permissions};
     use std::net::Ipv4Addr;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_script_is_found_when_it_is_executable() {
+        const NAME: &str = "lubdub-probe-web";
+        let folder = std::env::temp_dir().join(format!("lubdub-probe-{}", std::process::id()));
+        let script = folder.join("resource.d").join(NAME);
+        fs::create_dir_all(folder.join("resource.d")).unwrap();
+        let missing = probe_script(NAME, &folder);
+        fs::write(&script, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&script, Permissions::from_mode(0o644)).unwrap();
+        let plain = probe_script(NAME, &folder);
+        fs::set_permissions(&script, Permissions::from_mode(0o755)).unwrap();
+        fs::copy(&script, folder.join("resource.d/ipvsadm")).unwrap();
+        let found = (probe_script(NAME, &folder), probe_ipvsadm(&folder));
+        fs::remove_dir_all(&folder).unwrap();
+        let (script, missing, plain) = (script.display(), missing.unwrap(), plain.unwrap());
+        assert_eq!(
+            missing.message,
+            format!("no script for the resource {NAME}: neither {script} nor /etc/init.d/{NAME}")
+        );
+        assert_eq!(plain.message, format!("{script} is not executable"));
+        assert_eq!(plain.remedy, format!("chmod 755 {script}"));
+        assert_eq!(found, (None, None));
+    }
+
+    #[test]
+    fn an_interface_is_there_or_not() {
+        assert_eq!(probe_interface("lo"), None);
+        assert!(probe_interface("no-such-if").unwrap().message.starts_with("interface no-such-if is not there"));
+    }
 
     /// A line of /proc/net/route as a machine of this byte order writes it.
     fn route(destination: [u8; 4], mask: [u8; 4], flags: u32) -> String {

@@ -96,13 +96,42 @@ fn holds(pid: u32, number: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{parse_number, probe};
+    use super::{Holder, is_console, parse_number, probe, remedy};
+    use std::process::{Command, Stdio};
 
     #[test]
     fn reads_device_numbers() {
         assert_eq!(parse_number("4:64"), Some(nix::sys::stat::makedev(4, 64)));
         assert_eq!(parse_number("4"), None);
         assert_eq!(parse_number("tty:0"), None);
+    }
+
+    #[test]
+    fn a_tty_is_free_until_another_process_has_it_open() {
+        let pty = nix::pty::openpty(None, None).unwrap();
+        let device = nix::unistd::ttyname(&pty.slave).unwrap();
+        let device = device.to_str().unwrap();
+        assert_eq!(probe(device), None);
+        let mut child = Command::new("cat").stdin(Stdio::from(pty.slave)).stdout(Stdio::null()).spawn().unwrap();
+        let found = probe(device);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found.unwrap().message, format!("{device} is held by cat (pid {})", child.id()));
+    }
+
+    #[test]
+    fn the_remedy_names_the_getty() {
+        let getty = Holder { pid: 1, name: "agetty".into() };
+        assert!(remedy("/dev/ttyS1", &getty).starts_with("systemctl disable --now serial-getty@ttyS1, "));
+        let other = Holder { pid: 1, name: "minicom".into() };
+        assert_eq!(remedy("/dev/ttyS1", &other), "stop minicom, or use another port for the cable");
+    }
+
+    #[test]
+    fn consoles_and_screens_are_refused() {
+        assert!(is_console(nix::sys::stat::makedev(5, 1)));
+        assert!(is_console(nix::sys::stat::makedev(4, 0)));
+        assert!(!is_console(nix::sys::stat::makedev(136, 0)));
     }
 
     #[test]
