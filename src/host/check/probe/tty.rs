@@ -34,7 +34,8 @@ pub(super) fn probe(device: &str) -> Option<Finding> {
     if is_console(number) {
         let message = format!("{device} is a console of the kernel: its messages would run into the beats");
         let name = device.trim_start_matches("/dev/");
-        return Some(Finding::error(message, format!("remove `console={name}` from the kernel's command line")));
+        let remedy = format!("use another port, or remove `console={name}` from the kernel's command line");
+        return Some(Finding::error(message, remedy));
     }
     let holder = holder(number)?;
     let message = format!("{device} is held by {} (pid {})", holder.name, holder.pid);
