@@ -1,11 +1,10 @@
-use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 
 use super::*;
 use crate::host::clock;
-use crate::host::port::testing::{self, Port, bytes, lost, opened, quiet};
-use crate::host::sys::testing::{allocations, own_network};
+use crate::host::port::testing::{self, Port, beat, bytes, lost, opened, quiet};
+use crate::host::sys::testing::{allocations, carrier, ip, own_network};
 
 const UDPPORT: u16 = 694;
 
@@ -40,11 +39,8 @@ fn plug() {
     ip("link add here type veth peer name there");
     ip("link set here up");
     ip("link set there up");
-}
-
-fn ip(arguments: &str) {
-    let status = Command::new("ip").args(arguments.split(' ')).status().expect("iproute2 is installed");
-    assert!(status.success(), "ip {arguments}");
+    carrier("here");
+    carrier("there");
 }
 
 async fn open_on(interface: &str) -> Broadcast {
@@ -88,6 +84,7 @@ fn echo_elsewhere() -> thread::JoinHandle<()> {
         tell.send(nix::unistd::gettid()).unwrap();
         wait.recv().unwrap();
         ip("link set there up");
+        carrier("there");
         testing::run(async || {
             let mut there = open_on("there").await;
             ready.send(()).unwrap();
@@ -103,6 +100,7 @@ fn echo_elsewhere() -> thread::JoinHandle<()> {
     ip(&format!("link set there netns {}", told.recv().unwrap()));
     moved.send(()).unwrap();
     is_ready.recv().unwrap();
+    carrier("here");
     thread
 }
 
@@ -126,6 +124,8 @@ fn keeps_to_its_interface() {
         ip("link add other type veth peer name end");
         ip("link set other up");
         ip("link set end up");
+        carrier("other");
+        carrier("end");
         let (mut here, mut there) = (open_on("here").await, open_on("there").await);
         let (mut other, mut end) = (open_on("other").await, open_on("end").await);
         crosses(&mut here, &mut there, b"one").await;
@@ -162,17 +162,9 @@ fn a_flood_of_useless_datagrams_lets_the_loop_breathe_and_a_beat_through() {
             assert_eq!(here.send(&[2; 600]), Sent::Yes);
         }
         assert_eq!(here.send(b"beat"), Sent::Yes);
-        let mut returns = 0;
-        std::future::poll_fn(|cx| {
-            returns += 1;
-            match there.poll(cx, clock::now(), &mut [0; 512]) {
-                Poll::Ready(PortEvent::Bytes(4)) => Poll::Ready(()),
-                Poll::Ready(other) => panic!("{other:?}"),
-                Poll::Pending => Poll::Pending,
-            }
-        })
-        .await;
-        assert!(returns >= 3, "21 datagrams in {returns} polls");
+        let (event, polls) = testing::event_within(&mut there, &mut [0; 512], Duration::from_secs(10)).await;
+        assert!(matches!(event, Some(PortEvent::Bytes(4))), "{event:?}");
+        assert!(polls >= 3, "21 datagrams in {polls} polls");
     });
 }
 
@@ -197,6 +189,8 @@ fn down_and_up_is_no_loss() {
         quiet(&mut here, Duration::from_millis(1_200)).await;
         quiet(&mut there, Duration::from_millis(100)).await;
         ip("link set here up");
+        carrier("here");
+        carrier("there");
         crosses(&mut here, &mut there, b"up again").await;
         crosses(&mut there, &mut here, b"both ways").await;
     });
@@ -210,6 +204,8 @@ fn opens_on_an_interface_that_is_down() {
         let mut there = open_on("there").await;
         assert_eq!(here.send(b"nowhere"), Sent::Dropped);
         ip("link set here up");
+        carrier("here");
+        carrier("there");
         crosses(&mut here, &mut there, b"up at last").await;
     });
 }
@@ -265,19 +261,13 @@ fn deleted_is_found_within_a_second_without_sending() {
 fn a_beat_costs_no_heap_allocation() {
     on_a_crossover_cable(async || {
         let (mut here, mut there) = (open_on("here").await, open_on("there").await);
+        let mut alarm = clock::Alarm::new().unwrap();
         let mut buf = [0; 512];
         let mut counted = 0;
         for round in 0..1_100 {
             let before = allocations();
             assert_eq!(here.send(&[5; 32]), Sent::Yes);
-            std::future::poll_fn(|cx| {
-                let mut got = false;
-                while let Poll::Ready(event) = there.poll(cx, clock::now(), &mut buf) {
-                    got |= matches!(event, PortEvent::Bytes(32));
-                }
-                if got { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
+            beat(&mut there, &mut alarm, &mut buf).await;
             // The first hundred warm up: tokio keeps one list that grows once.
             counted += if round < 100 { 0 } else { allocations() - before };
         }

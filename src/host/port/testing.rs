@@ -78,3 +78,20 @@ pub async fn quiet(port: &mut impl Port, length: Duration) {
     assert!(event.is_none(), "unexpected {event:?}");
     assert!(polls < 20, "{polls} polls while nothing happened");
 }
+
+/// Polls until a beat has come and nothing more is ready, as the loop does. Allocates nothing itself.
+pub async fn beat(port: &mut impl Port, alarm: &mut Alarm, buf: &mut [u8]) {
+    alarm.set(clock::now() + Duration::from_secs(10));
+    poll_fn(|cx| {
+        let mut got = false;
+        while let Poll::Ready(event) = port.poll(cx, clock::now(), buf) {
+            got |= matches!(event, PortEvent::Bytes(_));
+        }
+        if got {
+            return Poll::Ready(());
+        }
+        assert!(alarm.poll(cx).is_pending(), "no beat within 10 s");
+        Poll::Pending
+    })
+    .await;
+}

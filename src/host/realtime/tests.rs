@@ -1,3 +1,6 @@
+// A process that a test starts tells what became of it on its standard output.
+#![allow(clippy::print_stdout)]
+
 use std::env;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};

@@ -8,7 +8,7 @@ use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 
 use super::*;
 use crate::host::clock;
-use crate::host::port::testing::{Port, bytes, event_within, lost, opened, quiet, run};
+use crate::host::port::testing::{Port, beat, bytes, event_within, lost, opened, quiet, run};
 use crate::host::sys::testing::allocations;
 
 impl Port for Serial {
@@ -204,7 +204,16 @@ fn a_stuck_line_is_emptied_so_that_old_news_stays_at_home() {
     run(async || {
         let mut cable = Cable::new("stuck");
         let mut port = open_on(&cable).await;
-        let sent = fill(&mut port, &[7; 50]) * 50;
+        let mut sent = 0;
+        // The kernel moves some of it to the reader's side by and by; full is full when nothing fits any more.
+        loop {
+            let more = fill(&mut port, &[7; 50]) * 50;
+            sent += more;
+            if more == 0 {
+                break;
+            }
+            quiet(&mut port, Duration::from_millis(20)).await;
+        }
         // Longer than 320 bytes take twice at 115200 baud: 56 ms.
         quiet(&mut port, Duration::from_millis(80)).await;
         assert_eq!(port.send(&[7; 50]), Sent::Dropped);
@@ -258,20 +267,11 @@ fn a_beat_costs_no_heap_allocation() {
         let mut counted = 0;
         for round in 0..1_100 {
             let before = allocations();
-            let mut got = false;
-            alarm.set(clock::now() + Duration::from_secs(5));
             assert_eq!(port.send(&[5; 32]), Sent::Yes);
             let mut peer = [0; 64];
             while !matches!(cable.peer().read(&mut peer), Ok(1..)) {}
             cable.peer().write_all(&[6; 32]).unwrap();
-            std::future::poll_fn(|cx| {
-                while let Poll::Ready(event) = port.poll(cx, clock::now(), &mut buf) {
-                    got |= matches!(event, PortEvent::Bytes(_));
-                }
-                assert!(alarm.poll(cx).is_pending(), "no beat within 5 s");
-                if got { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
+            beat(&mut port, &mut alarm, &mut buf).await;
             // The first hundred warm up: tokio keeps one list that grows once.
             counted += if round < 100 { 0 } else { allocations() - before };
         }

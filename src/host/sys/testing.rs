@@ -3,12 +3,35 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io;
+use std::process::Command;
+
+use lubdub::time::Duration;
+
+use crate::host::clock;
 
 /// Moves the calling thread into a network namespace of its own, which goes when the thread and its sockets go.
 pub fn own_network() {
     // SAFETY: a number only.
     let answer = unsafe { libc::unshare(libc::CLONE_NEWNET) };
     assert_eq!(answer, 0, "unshare(CLONE_NEWNET) needs root or CAP_SYS_ADMIN: {}", io::Error::last_os_error());
+}
+
+/// Runs ip(8) in the calling thread's network.
+pub fn ip(arguments: &str) {
+    let status = Command::new("ip").args(arguments.split(' ')).status().expect("iproute2 is installed");
+    assert!(status.success(), "ip {arguments}");
+}
+
+/// Waits for the kernel to have noticed the cable; until then an interface that is up silently drops what it is given.
+pub fn carrier(interface: &str) {
+    let end = clock::now() + Duration::from_secs(10);
+    loop {
+        let output = Command::new("ip").args(["-o", "link", "show", interface]).output().unwrap();
+        if String::from_utf8_lossy(&output.stdout).contains(" state UP ") {
+            return;
+        }
+        assert!(clock::now() < end, "{interface} has no carrier");
+    }
 }
 
 /// Ignores `signal` in this process and blocks it in this thread, as a careless parent would have left it.

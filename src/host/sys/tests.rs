@@ -92,9 +92,11 @@ fn the_serial_structure_has_the_size_of_the_kernels() {
 fn a_frame_goes_out_of_the_interface_named() {
     thread::spawn(|| {
         testing::own_network();
-        run_ip("link add here type veth peer name there");
-        run_ip("link set here up");
-        run_ip("link set there up");
+        testing::ip("link add here type veth peer name there");
+        testing::ip("link set here up");
+        testing::ip("link set there up");
+        testing::carrier("here");
+        testing::carrier("there");
         let listener = listen();
         let socket = packet_socket().expect("packet sockets need CAP_NET_RAW (run as root)");
         let index = nix::net::if_::if_nametoindex("here").unwrap();
@@ -103,9 +105,9 @@ fn a_frame_goes_out_of_the_interface_named() {
         let mut heard = [0_u8; 64];
         let length = nix::unistd::read(&listener, &mut heard).unwrap();
         assert_eq!(&heard[..length], &sent);
-        run_ip("link set here down");
+        testing::ip("link set here down");
         assert_eq!(errno(send_on(socket.as_fd(), index, [0xff; 6], 0x88b5, &sent)), Some(libc::ENETDOWN));
-        run_ip("link delete here");
+        testing::ip("link delete here");
         assert_eq!(errno(send_on(socket.as_fd(), index, [0xff; 6], 0x88b5, &sent)), Some(libc::ENXIO));
     })
     .join()
@@ -114,11 +116,6 @@ fn a_frame_goes_out_of_the_interface_named() {
 
 fn errno(result: io::Result<()>) -> Option<i32> {
     result.unwrap_err().raw_os_error()
-}
-
-fn run_ip(arguments: &str) {
-    let status = std::process::Command::new("ip").args(arguments.split(' ')).status().expect("iproute2 is installed");
-    assert!(status.success(), "ip {arguments}");
 }
 
 /// A packet socket for the local experimental EtherType 0x88b5, with a timeout so that a lost frame fails the test.
