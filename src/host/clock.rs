@@ -68,12 +68,11 @@ impl Alarm {
     }
 }
 
-/// All zero would disarm the timer (timerfd_settime(2)), so the origin is taken as its first nanosecond.
+/// All zero would disarm the timer (timerfd_settime(2)), so the origin is taken as its first microsecond. The end is 68
+/// years after boot: as far as seconds in 32 bits go.
 fn timespec(at: Instant) -> TimeSpec {
-    let micros = at.as_micros();
-    let seconds = libc::time_t::try_from(micros / 1_000_000).unwrap_or(libc::time_t::MAX);
-    let nanos = (micros % 1_000_000 * 1_000).max(1);
-    TimeSpec::new(seconds, nanos as libc::c_long)
+    const LAST: u64 = i32::MAX as u64 * 1_000_000;
+    TimeSpec::from_duration(std::time::Duration::from_micros(at.as_micros().clamp(1, LAST)))
 }
 
 #[cfg(test)]
