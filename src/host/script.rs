@@ -60,8 +60,19 @@ impl Default for Timeouts {
 /// Streams kept open for daemons that still write to the pipe of the script that started them; the oldest goes first.
 const LINGERING: usize = 64;
 
-/// Children of a step that was given up: killed, not yet seen to be dead.
-pub type Killed = Rc<RefCell<Vec<Child>>>;
+/// A killed group's members end within milliseconds of each other, without an event for those that are not our
+/// children: they are asked for in this rhythm, and no longer than this. A zombie that nobody reaps stays a member.
+const LAST_MEMBERS: Duration = Duration::from_millis(500);
+const RHYTHM: Duration = Duration::from_millis(2);
+
+/// Programs of a step that was given up: killed, not yet seen to be dead.
+pub type Killed = Rc<RefCell<Vec<Dying>>>;
+
+/// A program whose group was killed.
+pub struct Dying {
+    child: Child,
+    group: Option<Pid>,
+}
 
 /// One call of a program.
 pub struct Call<'a> {
@@ -161,12 +172,25 @@ impl Runner {
     /// Waits for what a step before this one killed. False when something outlives SIGKILL for the grace: it hangs in
     /// the kernel.
     pub async fn bury(&self, killed: &Killed) -> bool {
+        let groups: Vec<_> = killed.borrow().iter().filter_map(|dying| dying.group).collect();
         let deadline = self.timer.now() + self.grace;
-        poll_fn(|cx| {
-            killed.borrow_mut().retain_mut(|child| pin!(child.wait()).poll(cx).is_pending());
+        let buried = poll_fn(|cx| {
+            killed.borrow_mut().retain_mut(|dying| pin!(dying.child.wait()).poll(cx).is_pending());
             if killed.borrow().is_empty() { Poll::Ready(true) } else { self.timer.poll_at(deadline).map(|()| false) }
         })
-        .await
+        .await;
+        for group in groups {
+            self.last_members(group).await;
+        }
+        buried
+    }
+
+    /// Waits for those of a killed group that are not our children.
+    async fn last_members(&self, group: Pid) {
+        let deadline = self.timer.now() + LAST_MEMBERS;
+        while killpg(group, None).is_ok() && self.timer.now() < deadline {
+            self.timer.until(self.timer.now() + RHYTHM).await;
+        }
     }
 
     fn spawn<'a>(&'a self, call: Call<'_>, killed: &'a Killed) -> io::Result<Running<'a>> {
@@ -237,6 +261,9 @@ impl Running<'_> {
         if obeyed || self.wait(timer.now() + *grace).await.is_some() {
             self.child = None;
         }
+        if let Some(group) = self.group {
+            self.runner.last_members(group).await;
+        }
     }
 
     /// Takes the rest of the output and returns the words that were kept.
@@ -282,7 +309,7 @@ impl Drop for Running<'_> {
     fn drop(&mut self) {
         if let Some(child) = self.child.take() {
             self.signal(Signal::SIGKILL);
-            self.killed.borrow_mut().push(child);
+            self.killed.borrow_mut().push(Dying { child, group: self.group });
         }
     }
 }
