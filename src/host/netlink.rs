@@ -18,7 +18,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rtnetlink::AddressMessageBuilder;
 use rtnetlink::packet_core::{Emitable, Parseable};
 use rtnetlink::packet_route::AddressFamily;
-use rtnetlink::packet_route::address::{AddressAttribute, AddressMessage};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
 
@@ -94,6 +94,15 @@ impl Address {
     /// The same address on the same interface, whatever its label.
     pub fn same(&self, other: &Self) -> bool {
         (self.index, self.address, self.prefix) == (other.index, other.address, other.prefix)
+    }
+
+    /// True when `other` is of the same network on the same interface and goes when this one goes: the first of a
+    /// network is its primary, the later ones are secondaries.
+    pub fn is_primary_of(&self, other: &Self) -> bool {
+        let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0);
+        let network = |a: &Self| (a.index, a.prefix, u32::from(a.address) & mask);
+        let secondary = |a: &Self| a.message.header.flags.contains(AddressHeaderFlags::Secondary);
+        network(self) == network(other) && !secondary(self) && secondary(other)
     }
 
     /// None for what is not an IPv4 address or does not parse.

@@ -8,7 +8,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -180,6 +180,7 @@ impl Resources {
         let paths = Rc::new(paths);
         let group = |plan: GroupPlan| {
             let steps = Steps {
+                begun: vec![Cell::new(false); plan.items.len()],
                 plan,
                 paths: paths.clone(),
                 timeouts,

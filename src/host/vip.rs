@@ -3,6 +3,7 @@
 //! The address is in the kernel first and is announced in the same call; nothing is waited for in between.
 
 mod route;
+mod secondaries;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -21,6 +22,7 @@ use super::arp::Announcer;
 use super::clock;
 use super::netlink::{Address, Kernel, LOOPBACK, is};
 use super::resources::{Level, Log};
+use secondaries::Promotion;
 
 /// `IFNAMSIZ` less its NUL: the kernel refuses a longer label.
 const LABEL_MAX: usize = 15;
@@ -124,6 +126,9 @@ impl Vips {
             return Ok(false);
         }
         for address in &ours {
+            let primary = others.iter().any(|other| address.is_primary_of(other));
+            // Where it is not permitted, what vanished is put back below.
+            let _promotion = primary.then(|| Promotion::begin(&interface_name(address.index)));
             self.kernel.delete(address).map_err(|e| format!("{spec} cannot be removed: {e}"))?;
         }
         let after = self.addresses()?;
@@ -249,7 +254,7 @@ impl Vips {
         fitting
     }
 
-    /// A primary address takes its secondaries with it unless `promote_secondaries` is set (ip-sysctl).
+    /// Puts back what vanished with its primary address.
     fn restore<'a>(&mut self, removed: &VipSpec, vanished: impl Iterator<Item = &'a Address>) {
         for address in vanished {
             let text = format!("{}/{}", address.address, address.prefix);

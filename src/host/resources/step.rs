@@ -1,6 +1,6 @@
 //! One step of one group, from its first resource to its last.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -25,6 +25,8 @@ pub struct Steps {
     pub vips: Rc<RefCell<Vips>>,
     pub timer: Rc<Timer>,
     pub killed: Killed,
+    /// For each resource: its start was begun, and no stop since was confirmed.
+    pub begun: Vec<Cell<bool>>,
     pub log: Log,
 }
 
@@ -69,11 +71,14 @@ impl Steps {
     }
 
     async fn start(&self) -> bool {
-        for item in &self.plan.items {
+        for (item, begun) in self.plan.items.iter().zip(&self.begun) {
             let started = match item {
                 Item::Vip(vip) => self.vips.borrow_mut().add(vip, self.timer.now()),
                 item => match self.service(item) {
-                    Some(service) => service.start().await,
+                    Some(service) => {
+                        begun.set(true);
+                        service.start().await
+                    }
                     None => Err(self.missing(item)),
                 },
             };
@@ -88,18 +93,19 @@ impl Steps {
     /// Everything is tried, also after a failure. `only_running`: what says that it does not run is left alone.
     async fn stop(&self, only_running: bool) -> bool {
         let mut stopped = true;
-        for item in self.plan.items.iter().rev() {
+        for (item, begun) in self.plan.items.iter().zip(&self.begun).rev() {
             let this = match item {
                 Item::Vip(vip) => self.remove(vip),
                 item => match self.service(item) {
                     Some(service) => service.stop(only_running).await,
-                    None => self.vanished(item),
+                    None => self.vanished(item, begun.get()),
                 },
             };
             if stopped && !this {
                 // The ladder of L3: what answers for the group goes at once, whatever else still runs.
                 self.drop_vips();
             }
+            begun.set(begun.get() && !this);
             stopped &= this;
         }
         // Until here somebody else may have added one.
@@ -143,9 +149,14 @@ impl Steps {
     }
 
     /// A script that is not there cannot have been started by us, unless it was taken away since.
-    fn vanished(&self, item: &Item) -> bool {
-        self.say(Level::Warning, &format!("nothing to stop: {}", self.missing(item)));
-        true
+    fn vanished(&self, item: &Item, begun: bool) -> bool {
+        let why = self.missing(item);
+        if begun {
+            self.say(Level::Critical, &format!("cannot be stopped and may still run: {why}"));
+        } else {
+            self.say(Level::Warning, &format!("nothing to stop: {why}"));
+        }
+        !begun
     }
 
     fn say(&self, level: Level, text: &str) {

@@ -145,14 +145,43 @@ fn a_label_too_long_is_left_out_with_one_warning() {
 }
 
 #[test]
-fn addresses_that_vanish_with_their_primary_come_back() {
+fn other_addresses_and_their_routes_outlive_a_vip_that_was_their_primary() {
     inside(|| {
         ethernet();
         let (mut vips, lines) = vips();
         vips.add(&spec("192.168.20.100/24/eth0"), Instant::ZERO).unwrap();
         vips.add(&spec("192.168.20.101/24/eth0"), Instant::ZERO).unwrap();
         ip("address add 192.168.20.10/24 brd + dev eth0");
+        ip("route add default via 192.168.20.1");
         assert_eq!(vips.remove(&spec("192.168.20.100/24/eth0")), Ok(true));
+        assert_eq!(
+            addresses("eth0"),
+            [
+                "192.168.20.101/24 brd 192.168.20.255 scope global eth0:1",
+                "192.168.20.10/24 brd 192.168.20.255 scope global secondary eth0",
+            ]
+        );
+        assert!(ip("route show").contains("default via 192.168.20.1"));
+        let setting = "/proc/sys/net/ipv4/conf/eth0/promote_secondaries";
+        assert_eq!(std::fs::read_to_string(setting).unwrap().trim(), "0", "as it was");
+        assert_eq!(warnings(&lines), [""; 0]);
+    });
+}
+
+#[test]
+fn addresses_that_vanished_with_their_primary_are_put_back() {
+    inside(|| {
+        ethernet();
+        let (mut vips, lines) = vips();
+        let vip = spec("192.168.20.100/24/eth0");
+        vips.add(&vip, Instant::ZERO).unwrap();
+        ip("address add 192.168.20.101/24 brd + dev eth0 label eth0:1");
+        ip("address add 192.168.20.10/24 brd + dev eth0");
+        let before = vips.addresses().unwrap();
+        let (ours, others): (Vec<_>, Vec<_>) = before.into_iter().partition(|a| counts(&vip, a));
+        vips.kernel.delete(&ours[0]).unwrap();
+        assert_eq!(addresses("eth0"), [""; 0]);
+        vips.restore(&vip, others.iter().filter(|a| a.index != LOOPBACK));
         assert_eq!(
             addresses("eth0"),
             [

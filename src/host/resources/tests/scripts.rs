@@ -80,6 +80,20 @@ fn a_script_that_is_missing_fails_a_start_but_not_an_inventory() {
         assert_eq!(node.step(Verb::Drop).await, StepResult::Done);
         assert_eq!(node.step(Verb::Start).await, StepResult::Failed);
         assert!(node.line("nobody: no executable of that name in").is_some());
+        assert_eq!(node.step(Verb::Stop).await, StepResult::Done, "what never started does not hold the group");
+    });
+}
+
+#[test]
+fn a_script_taken_away_while_it_runs_cannot_be_stopped() {
+    bench(async |directory| {
+        directory.service("one");
+        let mut node = Bench::new(&directory, &["one"]);
+        assert_eq!(node.step(Verb::Start).await, StepResult::Done);
+        fs::rename(directory.0.join("resource.d/one"), directory.0.join("away")).unwrap();
+        assert_eq!(node.step(Verb::Stop).await, StepResult::Failed);
+        fs::rename(directory.0.join("away"), directory.0.join("resource.d/one")).unwrap();
+        assert_eq!(node.step(Verb::Stop).await, StepResult::Done);
     });
 }
 
