@@ -3,7 +3,13 @@
 use std::process::Command;
 use std::thread;
 
+use lubdub::time::Duration;
 use nix::sched::{CloneFlags, unshare};
+
+use crate::host::clock;
+
+/// No carrier takes longer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs a test in a thread with an empty network namespace of its own; the kernel takes it down with the thread.
 pub fn inside(test: impl FnOnce() + Send + 'static) {
@@ -20,11 +26,16 @@ pub fn inside(test: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// `eth0`, with `lan0` at the other end of its cable, both up.
+/// `eth0`, with `lan0` at the other end of its cable, both up and running.
 pub fn ethernet() {
     ip("link add eth0 type veth peer name lan0");
     ip("link set lan0 up");
     ip("link set eth0 up");
+    let begun = clock::now();
+    // The kernel notes a carrier up to a second later (net/core/link_watch.c).
+    while ip("link show").matches("state UP").count() < 2 {
+        assert!(clock::now().since(begun) < PATIENCE, "no carrier: {}", ip("link show"));
+    }
 }
 
 /// `ip ARGUMENTS` of iproute2, which must succeed; returns what it printed.
