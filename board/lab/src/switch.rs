@@ -1,0 +1,143 @@
+//! The wires of Ethernet: the service LAN's switch and the crossover cable.
+//!
+//! Both live in a network namespace of their own, the machine room. Every interface of a node is one end of a veth pair;
+//! the other end is a port here, a member of the bridge `lan` or `crossover`. Two kinds of fault: a port that is no
+//! member is silent with its carrier up, a port that is down takes the carrier away.
+
+use std::os::fd::OwnedFd;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use crate::clock::lock;
+use crate::error::{Context, Result};
+use crate::space::Space;
+use crate::sys::{self, SocketKind};
+
+/// `ip` with a few lines of work.
+const SETUP: Duration = Duration::from_secs(20);
+
+/// A bridge and its ports, one for each box at it.
+#[derive(Debug)]
+pub struct Wire {
+    bridge: &'static str,
+    control: OwnedFd,
+    ports: Mutex<Vec<Port>>,
+}
+
+#[derive(Clone, Debug)]
+struct Port {
+    owner: usize,
+    name: String,
+    /// A cut outlasts the box: a node that boots finds its cable as it was.
+    member: bool,
+}
+
+/// The interface of a box, to be plugged in.
+pub(crate) struct Plug<'a> {
+    /// Whose it is.
+    pub owner: usize,
+    /// The box.
+    pub space: &'a Space,
+    /// Its name there.
+    pub interface: &'a str,
+    /// Its MAC address.
+    pub mac: String,
+}
+
+impl Wire {
+    pub(crate) fn new(room: &Space, bridge: &'static str) -> Result<Self> {
+        let script = format!(
+            "link add {bridge} type bridge forward_delay 0 stp_state 0 mcast_snooping 0\n\
+             link set {bridge} addrgenmode none\nlink set {bridge} up\n"
+        );
+        ip(room, &script).context("make a bridge (does the kernel have CONFIG_BRIDGE? try: modprobe bridge veth)")?;
+        Ok(Self { bridge, control: room.socket(SocketKind::Control)?, ports: Mutex::new(Vec::new()) })
+    }
+
+    /// Gives a box an interface at this wire. An older one of the same owner is pulled out.
+    pub(crate) fn plug(&self, room: &Space, plug: &Plug<'_>) -> Result<()> {
+        let name = format!("{}{}-{}", &self.bridge[..1], plug.owner, plug.space.pid());
+        let (bridge, interface, mac, pid) = (self.bridge, plug.interface, &plug.mac, plug.space.pid());
+        let script = format!(
+            "link add {name} type veth peer name {interface} address {mac} netns {pid}\n\
+             link set {name} addrgenmode none\nlink set {name} master {bridge}\nlink set {name} up\n"
+        );
+        ip(room, &script).context(&format!("plug {interface} into {bridge}"))?;
+        let member = lock(&self.ports).iter().all(|port| port.owner != plug.owner || port.member);
+        lock(&self.ports).retain(|port| port.owner != plug.owner);
+        lock(&self.ports).push(Port { owner: plug.owner, name, member });
+        if member { Ok(()) } else { self.cut(plug.owner) }
+    }
+
+    /// Nothing passes between this box and the others; both see a carrier.
+    pub fn cut(&self, owner: usize) -> Result<()> {
+        self.set_member(owner, false)
+    }
+
+    /// What [`Wire::cut`] did is undone.
+    pub fn mend(&self, owner: usize) -> Result<()> {
+        self.set_member(owner, true)
+    }
+
+    /// The box loses its carrier, as when the cable is pulled out.
+    pub fn unplug(&self, owner: usize) -> Result<()> {
+        self.set_carrier(owner, false)
+    }
+
+    /// What [`Wire::unplug`] did is undone.
+    pub fn replug(&self, owner: usize) -> Result<()> {
+        self.set_carrier(owner, true)
+    }
+
+    fn set_member(&self, owner: usize, member: bool) -> Result<()> {
+        lock(&self.ports).iter_mut().filter(|port| port.owner == owner).for_each(|port| port.member = member);
+        match sys::set_member(&self.control, self.bridge, &self.port(owner), member) {
+            Err(error) if already(&error) => Ok(()),
+            result => result.context(&format!("cut or mend {}", self.bridge)),
+        }
+    }
+
+    fn set_carrier(&self, owner: usize, up: bool) -> Result<()> {
+        sys::set_up(&self.control, &self.port(owner), up).context(&format!("plug or unplug {}", self.bridge))
+    }
+
+    fn port(&self, owner: usize) -> String {
+        lock(&self.ports).iter().find(|port| port.owner == owner).map_or_else(String::new, |port| port.name.clone())
+    }
+}
+
+/// Joining twice is EBUSY, leaving twice EINVAL; both are where one wanted to be.
+fn already(error: &std::io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EINVAL))
+}
+
+/// The crossover cable between the two nodes' eth1: a fault hits both ends.
+#[derive(Debug)]
+pub struct Crossover(pub(crate) Wire);
+
+impl Crossover {
+    /// Silent in both directions; the carrier stays.
+    pub fn cut(&self) -> Result<()> {
+        self.0.cut(0).and(self.0.cut(1))
+    }
+
+    /// What [`Crossover::cut`] did is undone.
+    pub fn mend(&self) -> Result<()> {
+        self.0.mend(0).and(self.0.mend(1))
+    }
+
+    /// Pulled out: both nodes lose the carrier.
+    pub fn unplug(&self) -> Result<()> {
+        self.0.unplug(0).and(self.0.unplug(1))
+    }
+
+    /// What [`Crossover::unplug`] did is undone.
+    pub fn replug(&self) -> Result<()> {
+        self.0.replug(0).and(self.0.replug(1))
+    }
+}
+
+/// Runs a batch of ip(8) commands in a box.
+pub(crate) fn ip(space: &Space, batch: &str) -> Result<()> {
+    space.run(&["ip", "-batch", "-"], batch, SETUP)?.ok().map(drop)
+}
