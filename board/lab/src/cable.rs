@@ -1,8 +1,8 @@
 //! The null-modem cable: two ptys and a thread for each direction that moves bytes as fast as a UART would.
 //!
 //! A node's end is the slave of a pty, bound to its /dev/ttyS1. What a pty does unlike a serial port is put right here:
-//! it has no speed (a pump paces it), it takes 12 KiB from a writer (a driver takes 4 KiB: the pump stops its output,
-//! as XOFF would), it keeps what arrives for a closed tty, and it remembers TIOCEXCL after the last close while
+//! it has no speed (a pump paces it), it takes up to 20 KiB from a writer (a driver takes 4 KiB: the pump stops its
+//! output, as XOFF would; only a burst that is faster than the pump wakes up gets further), it keeps what arrives for a closed tty, and it remembers TIOCEXCL after the last close while
 //! somebody holds it open, as the lab does ([`Cable::fresh_end`]).
 
 use std::fs::File;
@@ -204,10 +204,8 @@ impl<'a> Pump<'a> {
     /// Until there is something to take or to deliver; false: the cable is no more.
     fn wait(&self) -> bool {
         let source = &self.shared.ends[self.from].master;
-        let mut fds = [
-            PollFd::new(source.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.shared.stop.as_fd(), PollFlags::POLLIN),
-        ];
+        let mut fds =
+            [PollFd::new(source.as_fd(), PollFlags::POLLIN), PollFd::new(self.shared.stop.as_fd(), PollFlags::POLLIN)];
         let left = self.line.next_delivery().map(clock::timespec_left);
         ppoll(&mut fds, left, None).ok();
         fds[1].any() != Some(true)

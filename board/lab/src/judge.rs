@@ -64,7 +64,8 @@ impl Judge {
 
     /// Waits until nobody has answered for so long.
     pub fn await_silence(&self, quiet: Duration, within: Duration) -> Result<()> {
-        let silent = |v: &Verdict| v.arp.last().is_none_or(|last| clock::now().saturating_duration_since(last) >= quiet);
+        let silent =
+            |v: &Verdict| v.arp.last().is_none_or(|last| clock::now().saturating_duration_since(last) >= quiet);
         self.await_verdict(within, silent).ok_or_else(|| Error::new(format!("the VIP still answers after {within:?}")))
     }
 

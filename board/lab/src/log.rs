@@ -135,8 +135,7 @@ impl Drop for Syslog {
 fn receive(socket: &UnixDatagram, stop: &EventFd, log: &Log) {
     let mut buffer = [0; 8192];
     loop {
-        let mut fds =
-            [PollFd::new(socket.as_fd(), PollFlags::POLLIN), PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
+        let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN), PollFd::new(stop.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::NONE).ok();
         if fds[1].any() == Some(true) {
             return;

@@ -1,1 +1,19 @@
-fn main() {}
+//! `lab demo`: two appliances on this machine, and what happens to them.
+
+mod demo;
+
+use std::io::{Write, stderr};
+use std::process::ExitCode;
+
+const USAGE: &str = "usage: lab demo\n";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["demo"] => demo::run(),
+        _ => {
+            stderr().write_all(USAGE.as_bytes()).ok();
+            ExitCode::from(64)
+        }
+    }
+}

@@ -124,7 +124,12 @@ impl Node {
         })?;
         bench.cable.fresh_end(self.index)?;
         bench.cable.power(self.index, true);
-        let plug = |interface, lan| Plug { owner: self.index, space: &space, interface, mac: mac(lan, self.index).to_string() };
+        let plug = |interface, lan| Plug {
+            owner: self.index,
+            space: &space,
+            interface,
+            mac: mac(lan, self.index).to_string(),
+        };
         bench.lan.plug(&bench.room, &plug("eth0", 0))?;
         bench.crossover.0.plug(&bench.room, &plug("eth1", 1))?;
         // The peer's end of the crossover lost its carrier at our power-off; it has none if the peer is off too.
@@ -194,7 +199,9 @@ impl Node {
     /// Waits until the daemon has ended.
     pub fn await_exit(&self, within: Duration) -> Result<Exit> {
         let exit = self.daemon()?.wait(within);
-        exit.ok_or_else(|| self.error(&format!("still runs its daemon after {within:?}; its log:\n{}", self.log.text())))
+        exit.ok_or_else(|| {
+            self.error(&format!("still runs its daemon after {within:?}; its log:\n{}", self.log.text()))
+        })
     }
 
     /// Kills the daemon (SIGKILL); its resources stay as they are.

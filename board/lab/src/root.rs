@@ -96,7 +96,12 @@ fn dev(steps: &mut Steps, root: &Path, shelf: &NodeShelf) -> Result<()> {
     device(&shelf.serial, "ttyS1")?;
     device(&shelf.dir.join("syslog"), "log")?;
     let pts = dev.join("pts");
-    steps.mkdir(&pts)?.mount("devpts", &pts, libc::MS_NOSUID | libc::MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")?;
+    steps.mkdir(&pts)?.mount(
+        "devpts",
+        &pts,
+        libc::MS_NOSUID | libc::MS_NOEXEC,
+        "newinstance,ptmxmode=0666,mode=620",
+    )?;
     for (to, name) in [("pts/ptmx", "ptmx"), ("/proc/self/fd", "fd"), ("/proc/self/fd/0", "stdin")] {
         steps.symlink(Path::new(to), &dev.join(name))?;
     }

@@ -146,6 +146,9 @@ fn intermediate(launch: &Launch<'_>, report: RawFd) -> ! {
         check(unsafe { libc::unshare(launch.create) }, CREATE, report);
     }
     run_steps(launch.before, BEFORE, report);
+    // SAFETY: setsid takes nothing. A terminal's Ctrl-C is for the lab alone; and a program that opens /dev/ttyS1 is not
+    // the leader of its session, so that the port never becomes a controlling terminal, to be hung up when it exits.
+    unsafe { libc::setsid() };
     // SAFETY: the child only runs `newborn`, under the same rules as this function.
     let pid = unsafe { duplicate(libc::CLONE_PARENT) };
     if pid == 0 {
@@ -158,8 +161,6 @@ fn intermediate(launch: &Launch<'_>, report: RawFd) -> ! {
 
 fn newborn(launch: &Launch<'_>, report: RawFd) -> ! {
     run_steps(launch.steps, 0, report);
-    // SAFETY: setsid takes nothing; a terminal's Ctrl-C is for the lab alone.
-    unsafe { libc::setsid() };
     match &launch.then {
         Become::Guard { lab } => guard(lab.as_raw_fd(), report),
         Become::Program { image, stdio } => execute(image, stdio, report),

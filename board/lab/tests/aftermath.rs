@@ -1,4 +1,5 @@
 //! Nothing is left behind: not when a test panics, not when its process is killed.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -91,6 +92,7 @@ fn guards_of(parent: u32) -> Vec<std::path::PathBuf> {
 /// Not a test by itself: the process that `a_killed_test_takes_the_lab_down` kills.
 #[test]
 #[ignore = "run by a_killed_test_takes_the_lab_down"]
+#[allow(clippy::print_stdout, reason = "its parent listens")]
 fn victim() {
     if std::env::var_os(VICTIM).is_none() {
         return;

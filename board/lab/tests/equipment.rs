@@ -1,16 +1,18 @@
 //! The equipment itself, without lubdub: what a test on the lab relies on.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use lubdub_lab::arp::Arp;
-use lubdub_lab::{Exit, Lab, Node, Pair, VIP, now};
+use lubdub_lab::{Exit, Lab, Node, Pair, VIP};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A pair whose daemon is a shell script.
 fn lab(daemon: &str) -> Lab {
-    let file = std::env::temp_dir().join(format!("lab-stand-in-{}-{:?}", std::process::id(), std::thread::current().id()));
+    let file =
+        std::env::temp_dir().join(format!("lab-stand-in-{}-{:?}", std::process::id(), std::thread::current().id()));
     std::fs::write(&file, format!("#!/bin/sh\n{daemon}\n")).unwrap();
     let lab = Lab::new(Pair::appliance().with_daemon(&file));
     std::fs::remove_file(&file).unwrap();
@@ -141,18 +143,12 @@ s.sendto(b'beat', ('255.255.255.255', 694))";
 }
 
 #[test]
-fn power_off_silences_at_once_and_power_on_brings_the_same_node_back() {
-    let lab = lab("exec sleep 1000000");
+fn power_on_brings_the_same_node_back() {
+    let lab = idle_lab();
     lab.node1().start().unwrap();
     add_vip(lab.node1());
-    let judge = lab.judge(VIP).unwrap();
-    judge.await_owner(lab.node1().mac(), SECOND).unwrap();
     lab.node1().script("x").misbehave("start", lubdub_lab::script::Misbehaviour::Fail).unwrap();
-    let before = now();
     lab.node1().power_off().unwrap();
-    let verdict = judge.verdict();
-    let last = verdict.arp.last().unwrap();
-    assert!(last.saturating_duration_since(before) < Duration::from_millis(10), "{:?}", last - before);
     assert!(lab.node1().exec(&["true"]).is_err() && !lab.node1().runs());
     assert_eq!(sh(lab.node2(), "cat /sys/class/net/eth1/carrier"), "0\n");
 
