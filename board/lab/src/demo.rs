@@ -16,14 +16,14 @@ const FAILOVER: Duration = SECOND;
 const RETURN: Duration = Duration::from_secs(15);
 
 const DRAWING: &str = "
-                       client 192.168.20.1
-                              |
-       eth0 .10   ------ service LAN ------   .20 eth0
-     +-------------+                      +-------------+
-     | node1.a.com |eth1 == crossover == eth1 node2.a.com|
-     |             |                      |             |
-     |             |ttyS1 - null modem - ttyS1          |
-     +-------------+   115200 baud        +-------------+
+                      client 192.168.20.1
+                               |
+        eth0 .10 ------- service LAN ------- .20 eth0
+     +-------------+                       +-------------+
+     | node1.a.com |                       | node2.a.com |
+     |        eth1 |====== crossover ======| eth1        |
+     |       ttyS1 |----- null modem ------| ttyS1       |
+     +-------------+      115200 baud      +-------------+
 
      virtual address 192.168.20.100, at home on node1
 ";
@@ -61,7 +61,7 @@ impl Story {
         lab.boot()?;
         judge.await_owner(one.mac(), RETURN)?;
         say(format!("the client's first answer came after {}", shown(now() - start)));
-        settled(one, two)?;
+        settled(lab, one)?;
         show_status(one)?;
         show_status(two)?;
         self.no_doubles(&judge.verdict());
@@ -91,7 +91,7 @@ impl Story {
         one.await_status(RETURN, |status| status.peer_alive())?;
         say(format!("the nodes have met again after {}; auto_failback waits for initdead, 3 s", shown(now() - start)));
         judge.await_owner(one.mac(), RETURN)?;
-        settled(one, two)?;
+        settled(lab, one)?;
         say(format!("the address is back home after {}", shown(now() - start)));
         let verdict = watched(judge)?;
         say(format!("the client got no answer for {}", shown(verdict.gap())));
@@ -117,7 +117,7 @@ impl Story {
         for node in lab.nodes() {
             node.await_status(FAILOVER * 3, |status| status.link_up(SERIAL))?;
         }
-        settled(one, two)?;
+        settled(lab, one)?;
         let verdict = watched(judge)?;
         self.answers(&verdict, one);
         let gap = verdict.gap();
@@ -180,12 +180,10 @@ fn watched(judge: Judge) -> Result<Verdict> {
     heard.map(|()| judge.verdict()).ok_or_else(|| Error::new("the client gets no echo replies any more"))
 }
 
-/// Waits until node1 holds the group, node2 nothing, and both see each other on every link.
-fn settled(one: &Node, two: &Node) -> Result<()> {
-    let whole = |status: &lubdub_lab::Status| status.peer_alive() && status.links.iter().all(|link| link.state == "up");
-    one.await_status(RETURN, |status| whole(status) && status.holds(GROUP))?;
-    two.await_status(RETURN, |status| whole(status) && status.idle())?;
-    Ok(())
+/// Waits until this node holds the group, the other one nothing, and both see each other on every link.
+fn settled(lab: &Lab, owner: &Node) -> Result<()> {
+    lab.await_held(GROUP, owner, RETURN)?;
+    lab.await_whole(RETURN)
 }
 
 fn show_status(node: &Node) -> Result<()> {

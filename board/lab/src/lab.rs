@@ -12,6 +12,7 @@ use crate::judge::Judge;
 use crate::node::{self, Node};
 use crate::pair::Pair;
 use crate::space::Output;
+use crate::status::Status;
 use crate::switch::{Crossover, Wire};
 use crate::{daemon, script};
 
@@ -88,6 +89,21 @@ impl Lab {
     pub fn mend_heartbeats(&self) -> Result<()> {
         self.cable().mend();
         self.crossover().mend()
+    }
+
+    /// Waits until this node holds the group, and the other one, if it runs a daemon, has it stopped.
+    pub fn await_held(&self, group: &str, by: &Node, within: Duration) -> Result<()> {
+        by.await_status(within, |status| status.holds(group))?;
+        for other in self.nodes.iter().filter(|node| node.name() != by.name() && node.runs()) {
+            other.await_status(within, |status| status.group(group).is_some_and(|group| group.state == "stopped"))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until both nodes see each other alive and every link up.
+    pub fn await_whole(&self, within: Duration) -> Result<()> {
+        let whole = |status: &Status| status.peer_alive() && status.links.iter().all(|link| link.state == "up");
+        self.nodes.iter().try_for_each(|node| node.await_status(within, whole).map(drop))
     }
 
     /// The client begins to ask for an address every millisecond.

@@ -162,8 +162,9 @@ impl Drop for Space {
 
 fn explain(error: LaunchError) -> Error {
     let hint = match error.errno.raw_os_error() {
-        Some(libc::EPERM | libc::ENOSPC) => {
-            "; an ordinary user needs user namespaces (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone)"
+        Some(libc::EPERM | libc::EACCES | libc::ENOSPC) => {
+            "; an ordinary user needs user namespaces: see user.max_user_namespaces, kernel.unprivileged_userns_clone, \
+             kernel.apparmor_restrict_unprivileged_userns in sysctl(8)"
         }
         _ => "",
     };
