@@ -30,7 +30,7 @@ impl Bench {
     pub fn new() -> Result<Self> {
         let room = room().context("make the machine room's namespaces")?;
         let lan = Wire::new(&room, "lan")?;
-        let crossover = Crossover(Wire::new(&room, "crossover")?);
+        let crossover = Crossover::new(&room)?;
         let client = client(&room, &lan).context("make the client")?;
         Ok(Self { cable: Cable::new()?, lan, crossover, client, room })
     }

@@ -103,7 +103,7 @@ impl Story {
 
     fn cut_the_cable(&mut self, lab: &Lab) -> Result<()> {
         title("The serial cable is cut");
-        let [one, two] = lab.nodes();
+        let one = lab.node1();
         let judge = asking(lab, one)?;
         lab.cable().cut();
         for node in lab.nodes() {

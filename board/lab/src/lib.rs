@@ -10,7 +10,7 @@
 //!      +-----------+                        +-----------+
 //! ```
 //!
-//! An ordinary user can run it, on any Linux with user namespaces, bridges and veth; it needs `ip` of iproute2. Each
+//! An ordinary user can run it, on any Linux with user namespaces and veth; it needs `ip` of iproute2. Each
 //! node is a network, UTS, mount, PID and IPC namespace: its root is the host's, read-only, with a /run, /tmp, /dev and
 //! /etc/ha.d of its own; its processes die with its pid 1. The cable moves bytes as fast as a UART at the baud rate
 //! that the daemon has set. Nothing has a name outside the lab's own process, so that many labs run side by side, and
@@ -50,6 +50,7 @@ mod child;
 mod clock;
 mod daemon;
 mod error;
+mod hub;
 mod judge;
 mod lab;
 mod line;

@@ -131,9 +131,8 @@ impl Node {
             mac: mac(lan, self.index).to_string(),
         };
         bench.lan.plug(&bench.room, &plug("eth0", 0))?;
-        bench.crossover.0.plug(&bench.room, &plug("eth1", 1))?;
-        // The peer's end of the crossover lost its carrier at our power-off; it has none if the peer is off too.
-        bench.crossover.0.replug(1 - self.index).ok();
+        bench.crossover.wire.plug(&bench.room, &plug("eth1", 1))?;
+        bench.crossover.power(self.index, true);
         let address = self.address();
         switch::ip(
             &space,
@@ -151,10 +150,10 @@ impl Node {
         let Some(powered) = lock(&self.power).take() else { return Ok(()) };
         self.bench.cable.power(self.index, false);
         let lan = self.bench.lan.unplug(self.index);
-        let crossover = self.bench.crossover.unplug();
+        self.bench.crossover.power(self.index, false);
         powered.space.kill();
         powered.space.bury();
-        lan.and(crossover)
+        lan
     }
 
     // The daemon

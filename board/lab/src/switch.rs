@@ -2,7 +2,8 @@
 //!
 //! Both live in a network namespace of their own, the machine room. Every interface of a node is one end of a veth pair;
 //! the other end is a port here, a member of the bridge `lan` or `crossover`. Two kinds of fault: a port that is no
-//! member is silent with its carrier up, a port that is down takes the carrier away.
+//! member is silent with its carrier up, a port that is down takes the carrier away. Where the kernel has no bridges (or
+//! `LUBDUB_LAB_HUB` is set) a hub of our own repeats the frames.
 
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
@@ -10,18 +11,28 @@ use std::time::Duration;
 
 use crate::clock::lock;
 use crate::error::{Context, Result};
+use crate::hub::Hub;
 use crate::space::Space;
 use crate::sys::{self, SocketKind};
 
 /// `ip` with a few lines of work.
 const SETUP: Duration = Duration::from_secs(20);
 
-/// A bridge and its ports, one for each box at it.
+/// One wire and its ports, one for each box at it.
 #[derive(Debug)]
 pub struct Wire {
-    bridge: &'static str,
+    name: &'static str,
+    medium: Medium,
     control: OwnedFd,
     ports: Mutex<Vec<Port>>,
+}
+
+#[derive(Debug)]
+enum Medium {
+    /// The kernel's, of the wire's name.
+    Bridge,
+    /// Ours.
+    Hub(Hub),
 }
 
 #[derive(Clone, Debug)]
@@ -45,24 +56,29 @@ pub(crate) struct Plug<'a> {
 }
 
 impl Wire {
-    pub(crate) fn new(room: &Space, bridge: &'static str) -> Result<Self> {
+    pub(crate) fn new(room: &Space, name: &'static str) -> Result<Self> {
         let script = format!(
-            "link add {bridge} type bridge forward_delay 0 stp_state 0 mcast_snooping 0\n\
-             link set {bridge} addrgenmode none\nlink set {bridge} up\n"
+            "link add {name} type bridge forward_delay 0 stp_state 0 mcast_snooping 0\n\
+             link set {name} addrgenmode none\nlink set {name} up\n"
         );
-        ip(room, &script).context("make a bridge (does the kernel have CONFIG_BRIDGE? try: modprobe bridge veth)")?;
-        Ok(Self { bridge, control: room.socket(SocketKind::Control)?, ports: Mutex::new(Vec::new()) })
+        let bridged = std::env::var_os("LUBDUB_LAB_HUB").is_none() && ip(room, &script).is_ok();
+        let medium = if bridged { Medium::Bridge } else { Medium::Hub(Hub::new()?) };
+        Ok(Self { name, medium, control: room.socket(SocketKind::Control)?, ports: Mutex::new(Vec::new()) })
     }
 
     /// Gives a box an interface at this wire. An older one of the same owner is pulled out.
     pub(crate) fn plug(&self, room: &Space, plug: &Plug<'_>) -> Result<()> {
-        let name = format!("{}{}-{}", &self.bridge[..1], plug.owner, plug.space.pid());
-        let (bridge, interface, mac, pid) = (self.bridge, plug.interface, &plug.mac, plug.space.pid());
+        let name = format!("{}{}-{}", &self.name[..1], plug.owner, plug.space.pid());
+        let (wire, interface, mac, pid) = (self.name, plug.interface, &plug.mac, plug.space.pid());
+        let master = if matches!(self.medium, Medium::Bridge) { format!("master {wire}") } else { String::new() };
         let script = format!(
             "link add {name} type veth peer name {interface} address {mac} netns {pid}\n\
-             link set {name} addrgenmode none\nlink set {name} master {bridge}\nlink set {name} up\n"
+             link set {name} addrgenmode none\nlink set {name} {master} up\n"
         );
-        ip(room, &script).context(&format!("plug {interface} into {bridge}"))?;
+        ip(room, &script).context(&format!("plug {interface} into {wire}"))?;
+        if let Medium::Hub(hub) = &self.medium {
+            hub.plug(plug.owner, room.socket(SocketKind::Tap { interface: &name })?);
+        }
         let member = lock(&self.ports).iter().all(|port| port.owner != plug.owner || port.member);
         lock(&self.ports).retain(|port| port.owner != plug.owner);
         lock(&self.ports).push(Port { owner: plug.owner, name, member });
@@ -91,14 +107,18 @@ impl Wire {
 
     fn set_member(&self, owner: usize, member: bool) -> Result<()> {
         lock(&self.ports).iter_mut().filter(|port| port.owner == owner).for_each(|port| port.member = member);
-        match sys::set_member(&self.control, self.bridge, &self.port(owner), member) {
+        if let Medium::Hub(hub) = &self.medium {
+            hub.set_member(owner, member);
+            return Ok(());
+        }
+        match sys::set_member(&self.control, self.name, &self.port(owner), member) {
             Err(error) if already(&error) => Ok(()),
-            result => result.context(&format!("cut or mend {}", self.bridge)),
+            result => result.context(&format!("cut or mend {}", self.name)),
         }
     }
 
     fn set_carrier(&self, owner: usize, up: bool) -> Result<()> {
-        sys::set_up(&self.control, &self.port(owner), up).context(&format!("plug or unplug {}", self.bridge))
+        sys::set_up(&self.control, &self.port(owner), up).context(&format!("plug or unplug {}", self.name))
     }
 
     fn port(&self, owner: usize) -> String {
@@ -112,28 +132,59 @@ fn already(error: &std::io::Error) -> bool {
 }
 
 /// The crossover cable between the two nodes' eth1: a fault hits both ends.
+///
+/// There is a carrier only while both nodes have power and the cable is plugged in.
 #[derive(Debug)]
-pub struct Crossover(pub(crate) Wire);
+pub struct Crossover {
+    pub(crate) wire: Wire,
+    light: Mutex<Light>,
+}
+
+#[derive(Debug)]
+struct Light {
+    powered: [bool; 2],
+    plugged: bool,
+}
 
 impl Crossover {
+    pub(crate) fn new(room: &Space) -> Result<Self> {
+        let light = Mutex::new(Light { powered: [false; 2], plugged: true });
+        Ok(Self { wire: Wire::new(room, "crossover")?, light })
+    }
+
     /// Silent in both directions; the carrier stays.
     pub fn cut(&self) -> Result<()> {
-        self.0.cut(0).and(self.0.cut(1))
+        self.wire.cut(0).and(self.wire.cut(1))
     }
 
     /// What [`Crossover::cut`] did is undone.
     pub fn mend(&self) -> Result<()> {
-        self.0.mend(0).and(self.0.mend(1))
+        self.wire.mend(0).and(self.wire.mend(1))
     }
 
     /// Pulled out: both nodes lose the carrier.
-    pub fn unplug(&self) -> Result<()> {
-        self.0.unplug(0).and(self.0.unplug(1))
+    pub fn unplug(&self) {
+        self.change(0, |light| light.plugged = false);
     }
 
     /// What [`Crossover::unplug`] did is undone.
-    pub fn replug(&self) -> Result<()> {
-        self.0.replug(0).and(self.0.replug(1))
+    pub fn replug(&self) {
+        self.change(0, |light| light.plugged = true);
+    }
+
+    /// A node without power takes the other one's carrier along.
+    pub(crate) fn power(&self, owner: usize, on: bool) {
+        self.change(owner, |light| light.powered[owner] = on);
+    }
+
+    fn change(&self, first: usize, how: impl FnOnce(&mut Light)) {
+        let mut light = lock(&self.light);
+        how(&mut light);
+        let carrier = light.plugged && light.powered == [true; 2];
+        for owner in [first, 1 - first] {
+            // The port of a node without power may be gone with it: then there is no carrier either.
+            self.wire.set_carrier(owner, carrier).ok();
+        }
     }
 }
 

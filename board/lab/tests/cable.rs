@@ -99,16 +99,14 @@ fn an_end_without_power_is_silent_and_a_new_boot_finds_an_empty_port() {
 #[test]
 fn a_killed_holder_leaves_the_port_to_the_next() {
     // TIOCEXCL, as the daemon sets it: another open is refused until the port is closed.
-    const HOLD: &str = "import fcntl, os, signal
-fd = os.open('/dev/ttyS1', os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
-fcntl.ioctl(fd, 0x540C)
-print('held', flush=True)
-signal.pause()";
+    const HOLD: &str = r#"use Fcntl; $| = 1;
+sysopen(F, '/dev/ttyS1', O_RDWR | O_NOCTTY | O_NONBLOCK) && ioctl(F, 0x540C, 0) or die $!;
+print "held\n"; sleep"#;
     let lab = Lab::new(Pair::appliance().with_daemon("/bin/sleep")).unwrap();
     let node = lab.node1();
     for _ in 0..2 {
         let mark = node.log().mark();
-        node.start_as(&["/usr/bin/python3", "-c", HOLD]).unwrap();
+        node.start_as(&["perl", "-e", HOLD]).unwrap();
         node.log().await_line(mark, SECOND * 5, "held").unwrap();
         assert_eq!(node.kill().unwrap(), Exit::Signal(9));
     }

@@ -13,6 +13,9 @@ pub enum SocketKind<'a> {
     Control,
     /// Ethernet frames of one protocol (packet(7)), bound to the interface.
     Packet { interface: &'a str, protocol: u16 },
+    /// Every frame that arrives at the interface, each with its header of offloads (struct virtio_net_hdr), so that a
+    /// checksum that the sender left to its card is still left to the card when the frame is passed on.
+    Tap { interface: &'a str },
     /// Raw ICMP, connected to the address: reads and writes ICMP messages of that peer only, but with IP header on input.
     Icmp { peer: std::net::Ipv4Addr },
 }
@@ -23,7 +26,7 @@ pub enum SocketKind<'a> {
 pub fn socket_in(enter: Enter<'_>, kind: SocketKind<'_>) -> io::Result<OwnedFd> {
     let (reader, writer) = report_pipe()?;
     let name = match kind {
-        SocketKind::Packet { interface, .. } => CString::new(interface)?,
+        SocketKind::Packet { interface, .. } | SocketKind::Tap { interface } => CString::new(interface)?,
         _ => CString::default(),
     };
     // SAFETY: the child makes system calls only. The shared table is why it must not close anything.
@@ -55,22 +58,43 @@ fn open_socket(kind: SocketKind<'_>, name: &CString) -> c_int {
     unsafe {
         match kind {
             SocketKind::Control => libc::socket(libc::AF_INET, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0),
-            SocketKind::Packet { protocol, .. } => {
-                let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW | nonblocking, 0);
-                let mut address: libc::sockaddr_ll = std::mem::zeroed();
-                address.sll_family = libc::AF_PACKET as u16;
-                address.sll_protocol = protocol.to_be();
-                address.sll_ifindex = libc::if_nametoindex(name.as_ptr()) as c_int;
-                bound(fd, libc::bind(fd, (&raw const address).cast(), size_of_val(&address) as u32))
+            SocketKind::Packet { protocol, .. } => packet_socket(name, protocol),
+            SocketKind::Tap { .. } => {
+                let (fd, one): (c_int, c_int) = (packet_socket(name, libc::ETH_P_ALL as u16), 1);
+                for option in [libc::PACKET_IGNORE_OUTGOING, libc::PACKET_VNET_HDR] {
+                    let size = size_of_val(&one) as u32;
+                    if libc::setsockopt(fd, libc::SOL_PACKET, option, (&raw const one).cast(), size) < 0 {
+                        return -1;
+                    }
+                }
+                fd
             }
             SocketKind::Icmp { peer } => {
                 let fd = libc::socket(libc::AF_INET, libc::SOCK_RAW | nonblocking, libc::IPPROTO_ICMP);
+                if fd < 0 {
+                    return fd;
+                }
                 let mut address: libc::sockaddr_in = std::mem::zeroed();
                 address.sin_family = libc::AF_INET as u16;
                 address.sin_addr.s_addr = u32::from(peer).to_be();
                 bound(fd, libc::connect(fd, (&raw const address).cast(), size_of_val(&address) as u32))
             }
         }
+    }
+}
+
+unsafe fn packet_socket(interface: &CString, protocol: u16) -> c_int {
+    // SAFETY: a live address with its size.
+    unsafe {
+        let fd = libc::socket(libc::AF_PACKET, libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0);
+        if fd < 0 {
+            return fd;
+        }
+        let mut address: libc::sockaddr_ll = std::mem::zeroed();
+        address.sll_family = libc::AF_PACKET as u16;
+        address.sll_protocol = protocol.to_be();
+        address.sll_ifindex = libc::if_nametoindex(interface.as_ptr()) as c_int;
+        bound(fd, libc::bind(fd, (&raw const address).cast(), size_of_val(&address) as u32))
     }
 }
 
