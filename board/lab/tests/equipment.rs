@@ -172,7 +172,9 @@ fn the_judge_sees_a_move_and_counts_double_answers() {
     remove_vip(one);
     judge.await_silence(Duration::from_millis(50), SECOND * 5).unwrap();
     add_vip(two);
+    let answers = judge.so_far().ping.answers;
     judge.await_owner(two.mac(), SECOND).unwrap();
+    judge.await_verdict(SECOND * 5, |verdict| verdict.ping.answers > answers).unwrap();
     let moved = judge.so_far();
     assert_eq!(moved.doubles, []);
     assert_eq!(moved.announcements.iter().map(|a| (a.mac, a.reply)).collect::<Vec<_>>(), [(two.mac(), false)]);
