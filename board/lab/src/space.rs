@@ -119,7 +119,7 @@ impl Space {
     }
 
     /// Runs a program in the box to its end, or for at most `within`; then it is killed.
-    pub fn run(&self, words: &[&str], input: &str, within: Duration) -> Result<Output> {
+    pub(crate) fn run(&self, words: &[&str], input: &str, within: Duration) -> Result<Output> {
         let deadline = clock::now() + within;
         let (stdin, feed) = pipe()?;
         let (out, stdout) = pipe()?;
