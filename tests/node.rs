@@ -355,8 +355,9 @@ fn a_restart_within_deadtime_is_settled_by_the_handshake() {
 
 #[test]
 fn untrusted_peers_are_named_and_take_nothing() {
-    let cases: [(fn(&mut Pair), Untrusted); 2] =
-        [(|p| p.secret[1] = "other", Untrusted::WrongKey), (|p| p.digest[1] = [9; 8], Untrusted::DifferentHaresources)];
+    let wrong_key = |pair: &mut Pair| pair.secret[1] = "other";
+    let other_file = |pair: &mut Pair| pair.digest[1] = [9; 8];
+    let cases = [(wrong_key as fn(&mut Pair), Untrusted::WrongKey), (other_file, Untrusted::DifferentHaresources)];
     for (differ, why) in cases {
         let mut pair = Pair::settled();
         pair.power_off(1);

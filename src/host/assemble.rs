@@ -36,7 +36,8 @@ pub fn setup(config: &Config<'_>) -> io::Result<Setup> {
     let (seed, run) = random.split_at(32);
     let long = |what: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{what} is too long"));
     let name = |name: &str| name.to_ascii_lowercase().as_str().try_into().map_err(|_| long("a node's name"));
-    let group = |group: &lubdub::conf::Group<'_>| GroupSetup { preferred: group.preferred_me, has_vip: group.has_vip() };
+    let group =
+        |group: &lubdub::conf::Group<'_>| GroupSetup { preferred: group.preferred_me, has_vip: group.has_vip() };
     Ok(Setup {
         name: name(config.me)?,
         peer: name(config.peer)?,
@@ -82,7 +83,8 @@ fn keyring(config: &Config<'_>) -> Option<auth::Keyring> {
 
 /// The MACs of the interfaces that VIPs are written for, as far as they are there now.
 fn macs(config: &Config<'_>) -> impl Iterator<Item = [u8; 6]> {
-    let mut interfaces: Vec<&str> = config.groups.iter().flat_map(|group| group.resources()).filter_map(interface).collect();
+    let mut interfaces: Vec<&str> =
+        config.groups.iter().flat_map(|group| group.resources()).filter_map(interface).collect();
     interfaces.sort_unstable();
     interfaces.dedup();
     interfaces.into_iter().filter_map(mac).take(lubdub::wire::hello::MACS_MAX)
@@ -109,7 +111,7 @@ pub fn plans(config: &Config<'_>) -> Vec<GroupPlan> {
             prefix: vip.prefix,
             interface: vip.interface.map(str::to_owned),
             broadcast: vip.broadcast,
-            label: vip.label.map(str::to_owned),
+            label: vip.label.and_then(|label| label.split_once(':')).map(|(_, tail)| tail.to_owned()),
         }),
         Resource::Script { name: "ipvsadm", args } if args.clone().next().is_none() => Item::Ipvs,
         Resource::Script { name, args } => {

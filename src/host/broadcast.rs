@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-use super::port::{PortEvent, Retry, Sent};
+use super::port::{Port, PortEvent, Retry, Sent};
 use super::sys::{self, Source};
 
 /// Bytes for what has arrived and is not read; the kernel doubles it and counts its own overhead, which leaves room for
@@ -56,10 +56,10 @@ impl Broadcast {
         let to = SocketAddrV4::new(Ipv4Addr::BROADCAST, port).into();
         Self { interface, to, port, socket: None, retry: Retry::new() }
     }
+}
 
-    /// What happened: one datagram is one `Bytes`; longer ones than `buf` and empty ones are dropped. After `Ready` it
-    /// is to be polled again; `Pending` waits for a datagram or for [`Self::wake_at`].
-    pub fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent> {
+impl Port for Broadcast {
+    fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent> {
         let Some(bound) = &mut self.socket else { return self.reopen(now) };
         let event = match bound.check(&self.interface, now) {
             Ok(()) => ready!(bound.receive(cx, buf)),
@@ -75,8 +75,7 @@ impl Broadcast {
         })
     }
 
-    /// What has arrived by now, whatever the reactor knows of it: one datagram, 0 for none.
-    pub fn sweep(&mut self, buf: &mut [u8]) -> usize {
+    fn sweep(&mut self, buf: &mut [u8]) -> usize {
         let Some(bound) = &self.socket else { return 0 };
         let fits = 1..=buf.len();
         // A datagram of no use must not look like an empty queue.
@@ -86,8 +85,7 @@ impl Broadcast {
             .unwrap_or(0)
     }
 
-    /// Sends `frame` as one datagram, and never blocks.
-    pub fn send(&mut self, frame: &[u8]) -> Sent {
+    fn send(&mut self, frame: &[u8]) -> Sent {
         let Some(bound) = &mut self.socket else { return Sent::Dropped };
         let Err(error) = bound.fd.get_ref().send_to_with_flags(frame, &self.to, libc::MSG_DONTWAIT) else {
             return Sent::Yes;
@@ -96,15 +94,15 @@ impl Broadcast {
         Sent::Dropped
     }
 
-    /// When it is to be polled though nothing arrived: to try the interface again, or at once after a send that found
-    /// it gone.
-    pub fn wake_at(&self) -> Option<Instant> {
+    fn wake_at(&self) -> Option<Instant> {
         match &self.socket {
             None => Some(self.retry.at()),
             Some(bound) => bound.suspect.then_some(Instant::ZERO),
         }
     }
+}
 
+impl Broadcast {
     fn reopen(&mut self, now: Instant) -> Poll<PortEvent> {
         if now < self.retry.at() {
             return Poll::Pending;

@@ -6,8 +6,8 @@ mod files;
 mod probe;
 mod report;
 
-pub use files::{Texts, load};
-pub use probe::probe;
+pub use files::load;
+use probe::probe;
 
 use lubdub::conf::{Diagnostics, Severity};
 use report::Report;

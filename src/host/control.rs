@@ -4,13 +4,14 @@
 //! wait. The answer is a line `EXIT-CODE out|err` and what the command prints. Only root, or the user that the daemon
 //! runs as, is served; everything is bounded in number, size and time.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
 
 use lubdub::time::{Duration, Instant};
+use nix::fcntl::{Flock, FlockArg};
 use tokio::net::{UnixListener, UnixStream};
 
 /// The socket's name in the run directory.
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Sole use of a run directory; given back when the process ends, however it ends.
 pub struct RunDir {
     path: PathBuf,
-    _lock: File,
+    _lock: Flock<File>,
 }
 
 impl RunDir {
@@ -38,16 +39,8 @@ impl RunDir {
     pub fn take(path: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(path)?;
         let lock = OpenOptions::new().create(true).write(true).truncate(false).open(path.join(LOCK))?;
-        lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
-            TryLockError::Error(error) => error,
-        })?;
+        let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno))?;
         Ok(Self { path: path.to_owned(), _lock: lock })
-    }
-
-    /// The directory.
-    pub fn path(&self) -> &Path {
-        &self.path
     }
 }
 
@@ -125,19 +118,21 @@ impl Control {
         self.clients.push(Client { id: self.next_id, stream, line: Vec::new(), until: Some(now + PATIENCE) });
     }
 
-    /// Answers and hangs up. A client that does not take its answer loses it: nothing waits here.
+    /// Answers and hangs up: on standard output where all is well, else on standard error.
     pub fn answer(&mut self, client: u64, code: u8, text: &str) {
-        let Some(index) = self.clients.iter().position(|known| known.id == client) else { return };
-        let client = self.clients.swap_remove(index);
-        let stream = if code == 0 || text.starts_with(['{', '[']) { "out" } else { "err" };
-        let _ = client.stream.try_write(format!("{code} {stream}\n{text}").as_bytes());
+        self.reply(client, code, if code == 0 { "out" } else { "err" }, text);
     }
 
-    /// Answers with a text for standard output whatever the code.
+    /// Answers on standard output whatever the code.
     pub fn show(&mut self, client: u64, code: u8, text: &str) {
+        self.reply(client, code, "out", text);
+    }
+
+    /// A client that does not take its answer loses it: nothing waits here.
+    fn reply(&mut self, client: u64, code: u8, stream: &str, text: &str) {
         let Some(index) = self.clients.iter().position(|known| known.id == client) else { return };
         let client = self.clients.swap_remove(index);
-        let _ = client.stream.try_write(format!("{code} out\n{text}").as_bytes());
+        let _ = client.stream.try_write(format!("{code} {stream}\n{text}").as_bytes());
     }
 }
 

@@ -35,7 +35,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use lubdub::conf::{self, AutoFailback, Config, Diagnostics, Link, Source};
+use lubdub::conf::{AutoFailback, Config, Diagnostics, Link};
 use lubdub::node::{Input, Node, Order, Output, Timing, Verb, Why};
 use lubdub::time::{Duration, Instant};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -46,7 +46,7 @@ use names::Names;
 use narrate::Line;
 use notify::Notify;
 use orders::Waiting;
-use port::{PortEvent, Sent};
+use port::{Port, PortEvent, Sent};
 use report::{Level, Log};
 use resources::{Event, Paths, Resources, StepResult};
 use script::Timeouts;
@@ -73,13 +73,8 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
         Ok(texts) => texts,
         Err(refusals) => return refuse(refusals.iter()),
     };
-    let path = |file: &str| config_dir.join(file).display().to_string();
-    let paths = ["ha.cf", "haresources", "authkeys"].map(path);
-    let [ha_cf, haresources, authkeys] =
-        [(&paths[0], &texts.ha_cf), (&paths[1], &texts.haresources), (&paths[2], &texts.authkeys)]
-            .map(|(name, text)| Source { name, text });
     let mut diagnostics = Diagnostics::default();
-    let Some(config) = conf::read(ha_cf, haresources, authkeys, node, &mut diagnostics) else {
+    let Some(config) = texts.read(node, &mut diagnostics) else {
         return refuse(diagnostics.iter());
     };
     diagnostics.iter().for_each(|warning| complain(&warning));
@@ -89,7 +84,10 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let outcome = runtime.and_then(|runtime| {
-        runtime.block_on(async { Ok(Daemon::new(&config, config_dir, &run_dir)?.live().await) })
+        runtime.block_on(async {
+            Daemon::new(&config, config_dir, &run_dir)?.live().await;
+            Ok(())
+        })
     });
     match outcome {
         Ok(()) => 0,
@@ -114,7 +112,9 @@ fn no_run_dir(run_dir: &Path, error: &io::Error) -> u8 {
     let run_dir = run_dir.display();
     match error.kind() {
         io::ErrorKind::WouldBlock => {
-            complain(&format_args!("lubdub: another instance runs in {run_dir}; stop it, or give a --run-dir of its own"));
+            complain(&format_args!(
+                "lubdub: another instance runs in {run_dir}; stop it, or give a --run-dir of its own"
+            ));
             ALREADY_RUNNING
         }
         io::ErrorKind::PermissionDenied => {
@@ -128,46 +128,11 @@ fn no_run_dir(run_dir: &Path, error: &io::Error) -> u8 {
     }
 }
 
-/// A link's device.
-enum Port {
-    Serial(Serial),
-    Broadcast(Broadcast),
-}
-
-impl Port {
-    fn new(link: &Link<'_>, udpport: u16) -> Self {
-        match link {
-            Link::Serial { device, baud } => Self::Serial(Serial::new((*device).to_owned(), *baud)),
-            Link::Broadcast { interface } => Self::Broadcast(Broadcast::new((*interface).to_owned(), udpport)),
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent> {
-        match self {
-            Self::Serial(port) => port.poll(cx, now, buf),
-            Self::Broadcast(port) => port.poll(cx, now, buf),
-        }
-    }
-
-    fn sweep(&mut self, buf: &mut [u8]) -> usize {
-        match self {
-            Self::Serial(port) => port.sweep(buf),
-            Self::Broadcast(port) => port.sweep(buf),
-        }
-    }
-
-    fn send(&mut self, frame: &[u8]) -> Sent {
-        match self {
-            Self::Serial(port) => port.send(frame),
-            Self::Broadcast(port) => port.send(frame),
-        }
-    }
-
-    fn wake_at(&self) -> Option<Instant> {
-        match self {
-            Self::Serial(port) => port.wake_at(),
-            Self::Broadcast(port) => port.wake_at(),
-        }
+/// Opens nothing yet.
+fn port(link: &Link<'_>, udpport: u16) -> Box<dyn Port> {
+    match link {
+        Link::Serial { device, baud } => Box::new(Serial::new((*device).to_owned(), *baud)),
+        Link::Broadcast { interface } => Box::new(Broadcast::new((*interface).to_owned(), udpport)),
     }
 }
 
@@ -190,7 +155,7 @@ struct Daemon {
     node: Node,
     names: Names,
     timing: Timing,
-    ports: Vec<Port>,
+    ports: Vec<Box<dyn Port>>,
     dropped: Vec<u64>,
     resources: Resources,
     control: Control,
@@ -215,7 +180,8 @@ impl Daemon {
         log.set_debug(config.debug > 0);
         let log = Rc::new(RefCell::new(log));
         let names = Names::of(config);
-        let resources = Resources::new(assemble::plans(config), paths(config, config_dir), Timeouts::default(), sink(&log))?;
+        let resources =
+            Resources::new(assemble::plans(config), paths(config, config_dir), Timeouts::default(), sink(&log))?;
         let signals = Signals {
             stop: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
             reload: signal(SignalKind::hangup())?,
@@ -229,7 +195,7 @@ impl Daemon {
         Ok(Self {
             node: Node::new(now, setup),
             timing: assemble::timing(config),
-            ports: config.links.iter().map(|link| Port::new(link, config.udpport)).collect(),
+            ports: config.links.iter().map(|link| port(link, config.udpport)).collect(),
             dropped: vec![0; config.links.len()],
             names,
             resources,
@@ -262,16 +228,18 @@ impl Daemon {
         self.log.borrow_mut().line(Level::Notice, format_args!("everything is released, goodbye"));
     }
 
-    /// The first beat is not to be lost because its device was opened after it.
+    /// Opens every device before anything is said: the first beat is not to be lost.
     async fn open_ports(&mut self) {
         let now = clock::now();
-        for number in 0..self.ports.len() {
-            let Self { ports, buf, .. } = self;
-            let event = poll_fn(|cx| Poll::Ready(ports[number].poll(cx, now, buf))).await;
-            if let Poll::Ready(event) = event {
-                self.drain();
-                self.port_event(number, event);
+        let mut events = Vec::new();
+        for (number, port) in self.ports.iter_mut().enumerate() {
+            if let Poll::Ready(event) = poll_fn(|cx| Poll::Ready(port.poll(cx, now, &mut self.buf))).await {
+                events.push((number, event));
             }
+        }
+        self.drain();
+        for (number, event) in events {
+            self.port_event(number, event);
         }
     }
 
@@ -300,7 +268,7 @@ impl Daemon {
     }
 
     fn wake_at(&self) -> Instant {
-        let ports = self.ports.iter().filter_map(Port::wake_at);
+        let ports = self.ports.iter().filter_map(|port| port.wake_at());
         let orders = self.orders.iter().map(Waiting::until);
         let feed = self.notify.watchdog_every().map(|every| self.fed_at + every.part(2));
         let others = [self.resources.wake_at(), self.control.wake_at(), self.log.borrow().wake_at(), feed];
@@ -317,7 +285,9 @@ impl Daemon {
                 self.notify.stopping();
                 self.tell(Input::Order(Order::Leave));
             }
-            Wakeup::Reload => self.say(Level::Warning, format_args!("SIGHUP refused: this release does not reload; restart")),
+            Wakeup::Reload => {
+                self.say(Level::Warning, format_args!("SIGHUP refused: this release does not reload; restart"))
+            }
         }
         let now = clock::now();
         if now >= self.wait.0 {
@@ -435,7 +405,14 @@ impl Daemon {
     }
 
     fn status(&self, now: Instant) -> Status<'_> {
-        Status { node: &self.node, names: &self.names, dropped: &self.dropped, now, since: self.since }
+        Status {
+            node: &self.node,
+            names: &self.names,
+            dropped: &self.dropped,
+            unannounced: self.resources.unannounced(),
+            now,
+            since: self.since,
+        }
     }
 
     fn obey(&mut self, client: u64, words: &[String], now: Instant) {

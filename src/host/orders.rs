@@ -112,7 +112,8 @@ impl Waiting {
     }
 
     fn unfinished(&self, open: Groups, node: &Node, names: &Names, now: Instant) -> String {
-        let mut text = format!("{} not done after {}; the order is withdrawn:\n", self.name(), Ms(now.since(self.began)));
+        let mut text =
+            format!("{} not done after {}; the order is withdrawn:\n", self.name(), Ms(now.since(self.began)));
         for (number, group) in (0..).zip(node.groups()).filter(|(number, _)| open >> number & 1 != 0) {
             let owner = match group.owner {
                 Owner::Me => &names.me,
@@ -164,7 +165,10 @@ fn refused(refusal: Refusal, names: &Names) -> String {
         }
         Refusal::Failed(group) => {
             let key = names.group(group);
-            format!("refused: {key} failed to start on {}; see the log, repair it, then: lubdub clear {key}\n", names.me)
+            format!(
+                "refused: {key} failed to start on {}; see the log, repair it, then: lubdub clear {key}\n",
+                names.me
+            )
         }
         Refusal::PeerFailed(group) => {
             let key = names.group(group);

@@ -3,8 +3,25 @@
 //! A port owns one device, opens it, loses it and opens it again by itself. It decides nothing about beats.
 
 use std::io;
+use std::task::{Context, Poll};
 
 use lubdub::time::{Duration, Instant};
+
+/// One link's device.
+pub trait Port {
+    /// What happened. After `Ready` it is to be polled again; `Pending` waits for bytes or for [`Self::wake_at`].
+    /// `buf` is not empty.
+    fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent>;
+
+    /// What has arrived by now, whatever the reactor knows of it: one read that does not block, 0 for nothing.
+    fn sweep(&mut self, buf: &mut [u8]) -> usize;
+
+    /// Sends `frame` whole or not at all, and never blocks.
+    fn send(&mut self, frame: &[u8]) -> Sent;
+
+    /// When the port wants to be polled again at the latest.
+    fn wake_at(&self) -> Option<Instant>;
+}
 
 /// What a port has to say when it is polled.
 #[derive(Debug)]

@@ -26,7 +26,6 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 
-use super::clock;
 use super::resources::{Log, Paths};
 use output::Output;
 
@@ -130,8 +129,6 @@ pub struct Outcome {
     pub ended: Ended,
     /// The beginning of its standard output, if asked for.
     pub words: String,
-    /// How long it took.
-    pub took: Duration,
 }
 
 /// Runs programs with one environment.
@@ -157,7 +154,6 @@ impl Runner {
     /// Runs a program to its end or its time limit. Dropping the future kills its process group and leaves the child in
     /// `killed` for [`Runner::bury`].
     pub async fn call(&self, call: Call<'_>, killed: &Killed) -> Outcome {
-        let begun = clock::now();
         let limit = call.limit;
         let (ended, words) = match self.spawn(call, killed) {
             Ok(mut running) => {
@@ -166,7 +162,7 @@ impl Runner {
             }
             Err(error) => (Ended::Error(error), String::new()),
         };
-        Outcome { ended, words, took: clock::now().since(begun) }
+        Outcome { ended, words }
     }
 
     /// Waits for what a step before this one killed. False when something outlives SIGKILL for the grace: it hangs in

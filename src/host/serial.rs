@@ -16,7 +16,7 @@ use nix::sys::termios::{ControlFlags, SetArg, tcgetattr, tcsetattr};
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio_serial::{ClearBuffer, DataBits, FlowControl, Parity, SerialPort, SerialStream, StopBits};
 
-use super::port::{PortEvent, Retry, Sent};
+use super::port::{Port, PortEvent, Retry, Sent};
 use super::sys;
 
 /// Bytes that may still wait in the driver when a frame is added: one frame of the greatest length. With more the frame
@@ -48,10 +48,10 @@ impl Serial {
         let retry = Retry::new();
         Self { device, baud, stream: None, retry, now: Instant::ZERO, torn: false, full_since: None }
     }
+}
 
-    /// What happened. After `Ready` it is to be polled again; `Pending` waits for bytes or for [`Self::wake_at`].
-    /// `buf` is not empty.
-    pub fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent> {
+impl Port for Serial {
+    fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent> {
         self.now = now;
         let Some(stream) = &mut self.stream else { return self.reopen(now) };
         let mut read = ReadBuf::new(buf);
@@ -65,14 +65,12 @@ impl Serial {
         Poll::Ready(PortEvent::Lost(why))
     }
 
-    /// What has arrived by now, whatever the reactor knows of it: one read that does not block, 0 for nothing.
-    pub fn sweep(&mut self, buf: &mut [u8]) -> usize {
+    fn sweep(&mut self, buf: &mut [u8]) -> usize {
         // An end of file or an error stays what it is until the next poll, which reports it.
         self.stream.as_mut().and_then(|stream| stream.try_read(buf).ok()).unwrap_or(0)
     }
 
-    /// Sends `frame` whole or not at all, and never blocks.
-    pub fn send(&mut self, frame: &[u8]) -> Sent {
+    fn send(&mut self, frame: &[u8]) -> Sent {
         let Some(stream) = &mut self.stream else { return Sent::Dropped };
         if stream.bytes_to_write().is_ok_and(|queued| queued > MOST_QUEUED) {
             return self.full();
@@ -89,11 +87,12 @@ impl Serial {
         self.full()
     }
 
-    /// When the device is to be tried again; `None` while it is open.
-    pub fn wake_at(&self) -> Option<Instant> {
+    fn wake_at(&self) -> Option<Instant> {
         self.stream.is_none().then(|| self.retry.at())
     }
+}
 
+impl Serial {
     /// The line takes no more. After twice the time that it needs for what may be queued it is stuck: what is in it is
     /// thrown away, so that no old beat goes out when it comes free.
     fn full(&mut self) -> Sent {

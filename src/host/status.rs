@@ -18,6 +18,8 @@ pub struct Status<'a> {
     pub names: &'a Names,
     /// Frames that each link's device refused.
     pub dropped: &'a [u64],
+    /// Gratuitous ARPs that could not be sent.
+    pub unannounced: u64,
     /// The present.
     pub now: Instant,
     /// When the daemon started.
@@ -120,10 +122,11 @@ impl Status<'_> {
         }
         let silent = self.now.since(self.node.silent_since()).as_millis();
         let _ = write!(out, ",\"silent_ms\":{silent}}},\"links\":[");
-        let links: Vec<_> = self.links().zip(self.dropped).zip(0..).map(|(link, number)| self.link_json(link, number)).collect();
+        let links: Vec<_> =
+            self.links().zip(self.dropped).zip(0..).map(|(link, number)| self.link_json(link, number)).collect();
         let _ = write!(out, "{}],\"groups\":[", links.join(","));
         let groups: Vec<_> = (0..self.names.groups.len()).map(|number| self.group_json(number)).collect();
-        let _ = write!(out, "{}]}}", groups.join(","));
+        let _ = write!(out, "{}],\"unannounced\":{}}}", groups.join(","), self.unannounced);
         out
     }
 

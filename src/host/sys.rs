@@ -2,9 +2,9 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::mem::{size_of, zeroed};
+use std::mem::zeroed;
 use std::ops::Deref;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -197,57 +197,6 @@ pub fn no_closing_wait(tty: BorrowedFd<'_>) -> io::Result<()> {
         serial.closing_wait = CLOSING_WAIT_NONE;
         done(c_long::from(libc::ioctl(tty.as_raw_fd(), libc::TIOCSSERIAL as _, &raw const serial)))
     }
-}
-
-/// A packet socket that sends and never receives (protocol 0, packet(7)). The kernel writes the link-layer header.
-///
-/// # Errors
-/// EPERM without CAP_NET_RAW, EAFNOSUPPORT on a kernel without packet sockets.
-pub fn packet_socket() -> io::Result<OwnedFd> {
-    let kind = libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-    // SAFETY: numbers only.
-    let fd = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
-    done(c_long::from(fd))?;
-    // SAFETY: the descriptor is new and nobody else's.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
-}
-
-/// Sends what follows the Ethernet header (for ARP: 28 bytes) from an interface's own address to `dest_mac`.
-/// Never blocks. `ethertype` in host order, as in 0x0806.
-///
-/// # Errors
-/// ENETDOWN for an interface that is down, ENXIO for one that is gone, EAGAIN when its queue is full.
-pub fn send_on(
-    socket: BorrowedFd<'_>,
-    ifindex: u32,
-    dest_mac: [u8; 6],
-    ethertype: u16,
-    frame: &[u8],
-) -> io::Result<()> {
-    let to = link_address(ifindex, dest_mac, ethertype)?;
-    // SAFETY: both pointers are to live values of the lengths given, and sendto(2) only reads them.
-    let sent = unsafe {
-        libc::sendto(
-            socket.as_raw_fd(),
-            frame.as_ptr().cast(),
-            frame.len(),
-            libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL,
-            (&raw const to).cast(),
-            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
-        )
-    };
-    if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-fn link_address(ifindex: u32, mac: [u8; 6], ethertype: u16) -> io::Result<libc::sockaddr_ll> {
-    // SAFETY: all zero is a value of this plain C structure.
-    let mut to: libc::sockaddr_ll = unsafe { zeroed() };
-    to.sll_family = libc::AF_PACKET as u16;
-    to.sll_protocol = ethertype.to_be();
-    to.sll_ifindex = c_int::try_from(ifindex).map_err(|_| io::Error::from_raw_os_error(libc::ENXIO))?;
-    to.sll_halen = 6;
-    to.sll_addr[..6].copy_from_slice(&mac);
-    Ok(to)
 }
 
 #[cfg(test)]

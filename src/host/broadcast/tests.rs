@@ -3,25 +3,11 @@ use std::thread;
 
 use super::*;
 use crate::host::clock;
-use crate::host::port::testing::{self, Port, beat, bytes, lost, opened, quiet};
+use crate::host::port::Port;
+use crate::host::port::testing::{self, beat, bytes, lost, opened, quiet};
 use crate::host::sys::testing::{allocations, carrier, ip, own_network};
 
 const UDPPORT: u16 = 694;
-
-impl Port for Broadcast {
-    fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent> {
-        self.poll(cx, now, buf)
-    }
-    fn sweep(&mut self, buf: &mut [u8]) -> usize {
-        self.sweep(buf)
-    }
-    fn send(&mut self, frame: &[u8]) -> Sent {
-        self.send(frame)
-    }
-    fn wake_at(&self) -> Option<Instant> {
-        self.wake_at()
-    }
-}
 
 /// Runs a test in a network of its own: two interfaces without any address, joined by a cable, no more.
 fn on_a_crossover_cable(test: impl AsyncFnOnce() + Send + 'static) {

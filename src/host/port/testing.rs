@@ -1,20 +1,12 @@
 //! A port under test: polled as the daemon's loop polls it, with every poll counted and every wait bounded.
 
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::Poll;
 
-use lubdub::time::{Duration, Instant};
+use lubdub::time::Duration;
 
-use super::{PortEvent, Sent};
+use super::{Port, PortEvent};
 use crate::host::clock::{self, Alarm};
-
-/// The five methods that every port has.
-pub trait Port {
-    fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent>;
-    fn sweep(&mut self, buf: &mut [u8]) -> usize;
-    fn send(&mut self, frame: &[u8]) -> Sent;
-    fn wake_at(&self) -> Option<Instant>;
-}
 
 /// Runs a test in the runtime that the daemon has.
 pub fn run<T>(test: impl AsyncFnOnce() -> T) -> T {

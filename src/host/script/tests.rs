@@ -1,7 +1,7 @@
 use super::*;
 
 fn said(words: &str, ended: Ended) -> Status {
-    status(&Outcome { ended, words: words.to_owned(), took: Duration::ZERO })
+    status(&Outcome { ended, words: words.to_owned() })
 }
 
 #[test]

@@ -8,23 +8,9 @@ use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 
 use super::*;
 use crate::host::clock;
-use crate::host::port::testing::{Port, beat, bytes, event_within, lost, opened, quiet, run};
+use crate::host::port::Port;
+use crate::host::port::testing::{beat, bytes, event_within, lost, opened, quiet, run};
 use crate::host::sys::testing::allocations;
-
-impl Port for Serial {
-    fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent> {
-        self.poll(cx, now, buf)
-    }
-    fn sweep(&mut self, buf: &mut [u8]) -> usize {
-        self.sweep(buf)
-    }
-    fn send(&mut self, frame: &[u8]) -> Sent {
-        self.send(frame)
-    }
-    fn wake_at(&self) -> Option<Instant> {
-        self.wake_at()
-    }
-}
 
 /// A device name that leads to a pty whose other end is in the test's hand, and that can be pulled and plugged again.
 struct Cable {

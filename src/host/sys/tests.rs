@@ -1,5 +1,4 @@
 use std::fs::File;
-use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::process::Stdio;
 use std::thread;
@@ -86,42 +85,4 @@ fn a_pty_has_no_closing_wait() {
 fn the_serial_structure_has_the_size_of_the_kernels() {
     // linux/serial.h: 72 bytes where a pointer has eight, 60 where it has four.
     assert_eq!(size_of::<SerialStruct>(), if size_of::<usize>() == 8 { 72 } else { 60 });
-}
-
-#[test]
-fn a_frame_goes_out_of_the_interface_named() {
-    thread::spawn(|| {
-        testing::own_network();
-        testing::ip("link add here type veth peer name there");
-        testing::ip("link set here up");
-        testing::ip("link set there up");
-        testing::carrier("here");
-        testing::carrier("there");
-        let listener = listen();
-        let socket = packet_socket().expect("packet sockets need CAP_NET_RAW (run as root)");
-        let index = nix::net::if_::if_nametoindex("here").unwrap();
-        let sent = [0x5a; 28];
-        send_on(socket.as_fd(), index, [0xff; 6], 0x88b5, &sent).unwrap();
-        let mut heard = [0_u8; 64];
-        let length = nix::unistd::read(&listener, &mut heard).unwrap();
-        assert_eq!(&heard[..length], &sent);
-        testing::ip("link set here down");
-        assert_eq!(errno(send_on(socket.as_fd(), index, [0xff; 6], 0x88b5, &sent)), Some(libc::ENETDOWN));
-        testing::ip("link delete here");
-        assert_eq!(errno(send_on(socket.as_fd(), index, [0xff; 6], 0x88b5, &sent)), Some(libc::ENXIO));
-    })
-    .join()
-    .unwrap();
-}
-
-fn errno(result: io::Result<()>) -> Option<i32> {
-    result.unwrap_err().raw_os_error()
-}
-
-/// A packet socket for the local experimental EtherType 0x88b5, with a timeout so that a lost frame fails the test.
-fn listen() -> socket2::Socket {
-    let protocol = i32::from(0x88b5_u16.to_be());
-    let socket = socket2::Socket::new(socket2::Domain::PACKET, socket2::Type::DGRAM, Some(protocol.into())).unwrap();
-    socket.set_read_timeout(Some(std::time::Duration::from_secs(5))).unwrap();
-    socket
 }
