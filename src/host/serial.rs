@@ -139,7 +139,10 @@ impl Serial {
 
     fn close(&mut self) {
         self.flush(ClearBuffer::Output);
-        self.stream = None;
+        if let Some(mut stream) = self.stream.take() {
+            // A pty whose other end stays open outlives this close with the flag, and would refuse us the next time.
+            let _ = stream.set_exclusive(false);
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lab's only unsafe code: processes that change namespaces, and ioctls that no safe crate has.
 //!
 //! A test is a process of many threads, and such a process may neither enter a user namespace nor run ordinary code
-//! after a fork. So everything that must happen inside a namespace is written down beforehand, as a list of [`Step`]s
+//! after a fork. So everything that must happen inside a namespace is written down beforehand, as a list of [`Step`](crate::step::Step)s
 //! or a program to execute, and the child does nothing but system calls on memory that its parent prepared
 //! (signal-safety(7)). Each `unsafe` block relies on that, or on a buffer of the size that the kernel's header states.
 
