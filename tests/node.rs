@@ -436,3 +436,121 @@ fn a_beat_of_two_groups_with_md5_takes_at_most_32_bytes_on_the_cable() {
     let beat = pair.frames[0].iter().rev().find(|(_, link, _)| *link == 0).unwrap();
     assert!(beat.2.len() <= 32, "{} bytes", beat.2.len());
 }
+
+#[test]
+fn keys_rotate_without_a_gap() {
+    let mut pair = Pair::settled();
+    let before = pair.now;
+    let late =
+        |pair: &Pair| pair.has_event(0, |e| matches!(e, Event::Late { .. } | Event::Peer { to: PeerState::Dead, .. }));
+    pair.extra_key[0] = Some((4, "new"));
+    pair.reload(0);
+    pair.run(MS(1000));
+    let key = |pair: &Pair, side: usize| {
+        let (_, _, bytes) = pair.frames[side].iter().rev().find(|(_, link, _)| *link == 0).unwrap().clone();
+        bytes[3] >> 1 & 0xf
+    };
+    assert_eq!((key(&pair, 0), key(&pair, 1)), (3, 3), "the peer does not accept the new key yet");
+    pair.extra_key[1] = Some((4, "new"));
+    pair.reload(1);
+    pair.run(MS(1000));
+    assert_eq!((key(&pair, 0), key(&pair, 1)), (4, 4));
+    // The old key leaves one file, then the other.
+    for side in [0, 1] {
+        (pair.secret[side], pair.extra_key[side]) = ("third", Some((4, "new")));
+        pair.reload(side);
+        pair.run(MS(1000));
+        assert_eq!(pair.peer(0), PeerState::Alive);
+    }
+    assert!(!late(&pair), "{}", pair.story());
+    assert_eq!(pair.starts(0, 0, before) + pair.starts(1, 0, before), 0);
+}
+
+#[test]
+fn a_key_replaced_at_once_is_kept_until_the_peer_has_left_it() {
+    let mut pair = Pair::settled();
+    let before = pair.now;
+    for side in [0, 1] {
+        pair.secret[side] = "new";
+        pair.reload(side);
+        pair.run(MS(side as u64 * 1000 + 200));
+    }
+    assert_eq!((pair.peer(0), pair.peer(1)), (PeerState::Alive, PeerState::Alive), "{}", pair.story());
+    assert_eq!(pair.starts(0, 0, before) + pair.starts(1, 0, before), 0);
+}
+
+#[test]
+fn a_rolling_edit_of_haresources_moves_nothing_and_is_no_trap() {
+    let mut pair = Pair::settled();
+    let before = pair.now;
+    pair.digest[0] = [8; 8];
+    pair.reload(0);
+    pair.run(MS(5000));
+    let differ = PeerState::Untrusted(Untrusted::DifferentHaresources);
+    assert_eq!((pair.peer(0), pair.peer(1)), (differ, differ), "{}", pair.story());
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)));
+    assert!(pair.doubles.is_empty());
+    assert_eq!(pair.node(1).refuses(Order::Takeover(1)), Some(Refusal::Untrusted(Untrusted::DifferentHaresources)));
+    pair.digest[1] = [8; 8];
+    pair.reload(1);
+    pair.run(MS(1000));
+    assert_eq!((pair.peer(0), pair.peer(1)), (PeerState::Alive, PeerState::Alive));
+    pair.run(MS(20_000));
+    assert_eq!(pair.starts(0, 0, before) + pair.starts(1, 1, before), 0, "{}", pair.story());
+    // In the middle of an edit a death is a death.
+    pair.digest[0] = [9; 8];
+    pair.reload(0);
+    pair.run(MS(1000));
+    pair.power_off(0);
+    pair.run(MS(1000));
+    assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
+}
+
+#[test]
+fn each_failback_within_an_hour_doubles_the_wait_for_the_next() {
+    let mut pair = Pair::settled();
+    let mut waits = Vec::new();
+    for _ in 0..4 {
+        pair.power_off(0);
+        pair.run(MS(1000));
+        pair.boot(0);
+        waits.push(pair.until(MS(60_000), |p| p.owner(0) == Some(0)).as_millis() / 1000);
+        pair.run(MS(1000));
+    }
+    assert_eq!(waits, [3, 6, 12, 24]);
+}
+
+#[test]
+fn other_deadtimes_are_reported() {
+    let mut pair = Pair::new();
+    pair.boot(0);
+    pair.timing.deadtime = MS(500);
+    pair.boot(1);
+    pair.run(MS(1000));
+    for side in [0, 1] {
+        assert!(pair.has_event(side, |e| matches!(e, Event::DeadtimesDiffer { .. })));
+    }
+}
+
+#[test]
+fn bytes_at_another_speed_are_told_from_text_and_from_noise() {
+    let mut pair = Pair::settled();
+    pair.cut[0][0] = true;
+    pair.cut[1][0] = true;
+    let why = |pair: &Pair| pair.node(0).links().next().unwrap().why;
+    let mut feed = |pair: &mut Pair, bytes: &[u8]| {
+        for _ in 0..20 {
+            pair.tell(0, lubdub::node::Input::Bytes { link: 0, bytes });
+            pair.run(MS(50));
+        }
+    };
+    feed(&mut pair, b"\r\nnode1 login: \0");
+    assert_eq!(why(&pair), Some(LinkWhy::Noise));
+    pair.cut_all(false);
+    pair.run(MS(500));
+    pair.cut[0][0] = true;
+    pair.cut[1][0] = true;
+    pair.run(MS(400));
+    feed(&mut pair, &[0xe6, 0x80, 0x9e, 0x00, 0xf8, 0x06, 0x98]);
+    assert_eq!(why(&pair), Some(LinkWhy::WrongBaud));
+}

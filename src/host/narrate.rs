@@ -116,6 +116,13 @@ impl fmt::Display for Line<'_> {
             Event::Peer { from, to, silent } => self.peer_line(f, from, to, silent),
             Event::Session { new_run: true } => write!(f, "node {}: new session with a new run", names.peer),
             Event::Session { new_run: false } => write!(f, "node {}: new session with the same run", names.peer),
+            Event::DeadtimesDiffer { mine, theirs } => write!(
+                f,
+                "node {}: its deadtime is {}, here it is {}: each node judges by its own; make ha.cf equal",
+                names.peer,
+                Ms(theirs),
+                Ms(mine)
+            ),
             Event::Late { interval } => write!(
                 f,
                 "Late heartbeat: node {}: interval {} (warntime {})",

@@ -163,6 +163,10 @@ fn refused(refusal: Refusal, names: &Names) -> String {
             let state = words::peer(state);
             format!("refused: {peer} is {state}, so nobody can take over; this node keeps what it holds\n")
         }
+        Refusal::Untrusted(why) => {
+            let why = words::untrusted(why);
+            format!("refused: {peer} is there but not to be trusted ({why}), and nothing moves while it is\n")
+        }
         Refusal::Failed(group) => {
             let key = names.group(group);
             format!(

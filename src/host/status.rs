@@ -120,6 +120,9 @@ impl Status<'_> {
         if let Some(why) = words::peer_why(peer) {
             let _ = write!(out, ",\"why\":\"{why}\"");
         }
+        if let Some(deadtime) = self.node.peer_deadtime() {
+            let _ = write!(out, ",\"deadtime_ms\":{}", deadtime.as_millis());
+        }
         let silent = self.now.since(self.node.silent_since()).as_millis();
         let _ = write!(out, ",\"silent_ms\":{silent}}},\"links\":[");
         let links: Vec<_> =

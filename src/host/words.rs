@@ -30,6 +30,7 @@ pub const fn link_why(why: LinkWhy) -> &'static str {
         LinkWhy::OneWay => "one-way",
         LinkWhy::Looped => "looped",
         LinkWhy::Noise => "noise",
+        LinkWhy::WrongBaud => "wrong-baud",
         LinkWhy::NoDevice => "no-device",
     }
 }
@@ -51,12 +52,17 @@ pub const fn peer_why(state: PeerState) -> Option<&'static str> {
         PeerState::Alive => return None,
         PeerState::Unknown | PeerState::Dead => "silence",
         PeerState::Left => "goodbye",
-        PeerState::Untrusted(why) => match why {
-            Untrusted::WrongKey => "wrong-key",
-            Untrusted::OtherCluster => "other-cluster",
-            Untrusted::SameName => "same-name",
-            Untrusted::DifferentHaresources => "different-haresources",
-            Untrusted::OtherVersion(_) => "other-version",
-        },
+        PeerState::Untrusted(why) => untrusted(why),
     })
+}
+
+/// Why a peer is not trusted.
+pub const fn untrusted(why: Untrusted) -> &'static str {
+    match why {
+        Untrusted::WrongKey => "wrong-key",
+        Untrusted::OtherCluster => "other-cluster",
+        Untrusted::SameName => "same-name",
+        Untrusted::DifferentHaresources => "different-haresources",
+        Untrusted::OtherVersion(_) => "other-version",
+    }
 }

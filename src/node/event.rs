@@ -33,6 +33,13 @@ pub enum Event {
         /// The peer is a new life of its daemon, or was never heard before.
         new_run: bool,
     },
+    /// The peer's ha.cf has another deadtime: each node judges by its own.
+    DeadtimesDiffer {
+        /// Of this node.
+        mine: Duration,
+        /// Of the peer.
+        theirs: Duration,
+    },
     /// A fresh beat came later than warntime.
     Late {
         /// Since the beat before.

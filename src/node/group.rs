@@ -7,7 +7,7 @@ use super::event::{Cause, Event};
 use super::setup::GroupSetup;
 use crate::time::{Duration, Instant};
 use crate::wire::beat::{GroupWord, State, Term};
-use heapless::Vec;
+use heapless::{Deque, Vec};
 
 /// Starts tried in a row before the group is `failed` here and the peer may have it.
 pub const START_ATTEMPTS: u8 = 2;
@@ -15,6 +15,11 @@ pub const START_ATTEMPTS: u8 = 2;
 pub const STOP_RETRY: Duration = Duration::from_secs(1);
 /// The longest such wait.
 pub const STOP_RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// F is doubled by each failback within this time, and never longer than it.
+pub const FAILBACK_MEMORY: Duration = Duration::from_secs(3600);
+/// Failbacks remembered: with so many in an hour F is an hour whatever initdead is.
+const FAILBACKS: usize = 12;
 
 /// What the shell must do with a group's resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -60,8 +65,8 @@ pub(super) struct Scene<'a> {
     pub silence: Silence,
     /// This node is not leaving.
     pub willing: bool,
-    /// auto_failback is on, and the preferred node has been in session for F.
-    pub failback: bool,
+    /// auto_failback is on: since when the peer has been alive, and the least F.
+    pub failback: Option<(Instant, Duration)>,
     pub keepalive: Duration,
     pub deadtime: Duration,
 }
@@ -115,6 +120,8 @@ pub(super) struct Group {
     failed_stops: u32,
     retry_at: Option<Instant>,
     quiet_until: Instant,
+    /// When it was given back to the preferred node.
+    failbacks: Deque<Instant, FAILBACKS>,
 }
 
 impl Group {
@@ -138,6 +145,7 @@ impl Group {
             failed_stops: 0,
             retry_at: None,
             quiet_until: Instant::ZERO,
+            failbacks: Deque::new(),
         };
         (group, Verb::Drop)
     }
@@ -181,6 +189,17 @@ impl Group {
         self.step.is_none() && self.state.is_down()
     }
 
+    /// A reload: the same group, maybe on another line or preferred elsewhere.
+    pub fn renamed(self, number: u8, setup: GroupSetup) -> Self {
+        Self { number, setup, ..self }
+    }
+
+    /// The session is over: nothing said in it stands.
+    pub fn session_ended(&mut self) {
+        self.granted = false;
+        self.ask = None;
+    }
+
     pub fn deadline(&self, deadtime: Duration) -> Option<Instant> {
         let unused = self.ask.and_then(|ask| ask.grant_heard).map(|at| at + deadtime);
         [self.retry_at, unused].into_iter().flatten().min()
@@ -193,8 +212,7 @@ impl Group {
     /// A new session: nothing said in the old one stands (L5). An order outlasts auto_failback until the preferred node
     /// begins a new run (L10).
     pub fn session_began(&mut self, new_run: bool) {
-        self.granted = false;
-        self.ask = None;
+        self.session_ended();
         self.tried = false;
         if new_run && !self.setup.preferred {
             self.ordered = false;
@@ -337,6 +355,9 @@ impl Group {
         } else if !scene.willing {
             self.down(Verb::Stop, Cause::Leaving, fx);
         } else if let Some(cause) = self.may_give(scene) {
+            if cause == Cause::Failback {
+                self.remember_failback(scene.now);
+            }
             self.down(Verb::Stop, cause, fx);
         } else if self.state == State::Giving && scene.theirs.is_none() {
             self.wish = None;
@@ -430,7 +451,7 @@ impl Group {
         match theirs.state {
             State::Giving => Some(theirs.ordered),
             State::Stopped | State::Failed => Some(false),
-            State::Held if self.setup.preferred && scene.failback && !theirs.ordered => Some(false),
+            State::Held if self.setup.preferred && self.is_failback_due(scene) && !theirs.ordered => Some(false),
             // Stopped for the order that this ask carries. Without an order nobody asks for what is on its way down.
             State::Stopping if self.ask.is_some_and(|ask| ask.ordered) => Some(true),
             _ => None,
@@ -460,7 +481,24 @@ impl Group {
         if theirs.ordered || self.state == State::Giving {
             return Some(Cause::Handover);
         }
-        (scene.failback && !self.setup.preferred && !self.ordered).then_some(Cause::Failback)
+        (!self.setup.preferred && !self.ordered && self.is_failback_due(scene)).then_some(Cause::Failback)
+    }
+
+    fn is_failback_due(&self, scene: &Scene<'_>) -> bool {
+        scene.failback.is_some_and(|(since, least)| self.failback_at(scene.now, since, least) <= scene.now)
+    }
+
+    /// FAILBACK: when F is over. Counted by the holder, which remembers how often it has given the group back lately.
+    pub fn failback_at(&self, now: Instant, since: Instant, least: Duration) -> Instant {
+        let lately = self.failbacks.iter().filter(|at| now < **at + FAILBACK_MEMORY).count();
+        since + least.times(1 << lately).min(FAILBACK_MEMORY.max(least))
+    }
+
+    fn remember_failback(&mut self, now: Instant) {
+        if self.failbacks.is_full() {
+            self.failbacks.pop_front();
+        }
+        self.failbacks.push_back(now).expect("room was made");
     }
 
     /// HEAL 1 and 2: whether this node must let go of what both hold. A function of the two words alone.

@@ -12,9 +12,13 @@ impl Node {
         let index = usize::from(number);
         let Some(link) = self.links.get_mut(index) else { return };
         let mut deframer = core::mem::take(&mut link.deframer);
+        link.junk.add(self.now, bytes);
         for byte in bytes {
             match deframer.push(*byte) {
-                Some(Ok(body)) => self.take_body(number, body),
+                Some(Ok(body)) => {
+                    self.links[index].junk = Default::default();
+                    self.take_body(number, body);
+                }
                 Some(Err(_)) => self.count_noise(number),
                 None => {}
             }
@@ -51,13 +55,11 @@ impl Node {
         }
     }
 
-    /// A node hears its own broadcasts; on a cable it means a loop.
+    /// A frame of mine that came back: a looped cable, or a switch port that reflects.
     fn count_own(&mut self, number: u8) {
         let link = &mut self.links[usize::from(number)];
         link.counters.looped += 1;
-        if matches!(link.kind, LinkKind::Serial { .. }) {
-            link.looped_at = Some(self.now);
-        }
+        link.looped_at = Some(self.now);
     }
 
     fn suspect(&mut self, number: u8, why: Untrusted) {
@@ -100,11 +102,17 @@ impl Node {
         self.groups.iter_mut().for_each(|group| group.session_began(new_run));
         self.speech.answer_at_once();
         self.note(Event::Session { new_run });
+        let mine = self.setup.timing.deadtime;
+        let theirs = self.peer.session.as_ref().map_or(mine, |session| session.facts.deadtime);
+        if theirs != mine {
+            self.note(Event::DeadtimesDiffer { mine, theirs });
+        }
     }
 
     fn take_beat(&mut self, number: u8, envelope: &Envelope<'_>) {
         let Some((seq, beat)) = self.verified(envelope).or_else(|| self.verified_prospect(envelope)) else {
             self.links[usize::from(number)].counters.unauthentic += 1;
+            self.recognise_former(envelope);
             self.peer.unauthentic_at = Some(self.now);
             return;
         };
@@ -116,17 +124,32 @@ impl Node {
         }
     }
 
-    fn verified(&self, envelope: &Envelope<'_>) -> Option<(u64, Beat)> {
+    fn verified(&mut self, envelope: &Envelope<'_>) -> Option<(u64, Beat)> {
         let session = self.peer.session.as_ref()?;
         let seq = session.full_seq(envelope.beat_seq()?);
-        envelope.beat(&self.setup.keys, &session.inbound(), seq).map(|beat| (seq, beat))
+        let (beat, key) = envelope.beat(&self.setup.keys, &session.inbound(), seq)?;
+        if !key.is_retired() {
+            self.setup.keys.forget_retired();
+        }
+        Some((seq, beat))
+    }
+
+    /// A fresh beat of the session before a reload shows that the peer is there, with another haresources.
+    fn recognise_former(&mut self, envelope: &Envelope<'_>) {
+        let Some(former) = self.peer.former.as_mut() else { return };
+        let Some(seq) = envelope.beat_seq().map(|low| former.full_seq(low)) else { return };
+        if let Some((beat, _)) = envelope.beat(&self.setup.keys, &former.inbound(), seq)
+            && former.hear(self.now, seq, beat, self.setup.timing.deadtime)
+        {
+            self.peer.suspect(self.now, Untrusted::DifferentHaresources, false);
+        }
     }
 
     /// A beat signed over the peer's latest nonce and my offer begins a session too.
     fn verified_prospect(&mut self, envelope: &Envelope<'_>) -> Option<(u64, Beat)> {
         let prospect = self.peer.prospect(self.now, self.setup.timing.deadtime)?;
         let seq = prospect.full_seq(envelope.beat_seq()?);
-        let beat = envelope.beat(&self.setup.keys, &prospect.inbound(), seq)?;
+        let (beat, _) = envelope.beat(&self.setup.keys, &prospect.inbound(), seq)?;
         let new_run = self.peer.accept_prospect(self.now, &self.setup)?;
         self.enter_session(new_run);
         Some((seq, beat))

@@ -27,6 +27,8 @@ pub enum LinkWhy {
     Looped,
     /// Bytes come that are no frames.
     Noise,
+    /// Bytes come, as many as beats would have, but no frame and no text: the peer's speed is probably another.
+    WrongBaud,
     /// The device is not there or could not be opened.
     NoDevice,
 }
@@ -57,6 +59,32 @@ impl Counters {
     }
 }
 
+/// What came since the last whole frame, to tell a wrong speed from a console's text and from noise between beats.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Junk {
+    since: Option<Instant>,
+    bytes: u32,
+    text: u32,
+}
+
+impl Junk {
+    /// Fewer bytes than three short frames prove nothing.
+    const BYTES_MIN: u32 = 64;
+
+    pub fn add(&mut self, now: Instant, bytes: &[u8]) {
+        self.since.get_or_insert(now);
+        let text = bytes.iter().filter(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()).count();
+        self.bytes = self.bytes.saturating_add(bytes.len() as u32);
+        self.text = self.text.saturating_add(text as u32);
+    }
+
+    /// A lot of it, for a while, and less than nine tenths are text.
+    fn is_wrong_baud(&self, now: Instant, span: Duration) -> bool {
+        let lasts = self.since.is_some_and(|since| now >= since + span);
+        lasts && self.bytes >= Self::BYTES_MIN && u64::from(self.text) * 10 < u64::from(self.bytes) * 9
+    }
+}
+
 /// Own frames remembered, to know them when they come back: a loop delays them by a few frames at most.
 const MARKS: usize = 4;
 
@@ -65,6 +93,7 @@ pub(super) struct Link {
     pub deframer: Deframer,
     pub counters: Counters,
     pub device: bool,
+    pub junk: Junk,
     /// Highest sequence number heard on this link in the present session.
     pub rx_top: u64,
     pub heard_at: Option<Instant>,
@@ -86,6 +115,7 @@ impl Link {
             deframer: Deframer::default(),
             counters: Counters::default(),
             device: true,
+            junk: Junk::default(),
             rx_top: 0,
             heard_at: None,
             noise_at: None,
@@ -167,9 +197,16 @@ impl Link {
             _ if !self.device => Some(LinkWhy::NoDevice),
             _ if within(self.looped_at, now, span) => Some(LinkWhy::Looped),
             LinkState::OneWay => Some(LinkWhy::OneWay),
+            LinkState::Down if self.has_wrong_baud(now, span) => Some(LinkWhy::WrongBaud),
             LinkState::Down if within(self.noise_at, now, span) => Some(LinkWhy::Noise),
             LinkState::Down => Some(LinkWhy::Silence),
         }
+    }
+}
+
+impl Link {
+    fn has_wrong_baud(&self, now: Instant, span: Duration) -> bool {
+        matches!(self.kind, LinkKind::Serial { .. }) && self.junk.is_wrong_baud(now, span)
     }
 }
 

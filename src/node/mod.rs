@@ -215,6 +215,40 @@ impl Node {
         self.settle(matches!(input, Input::Wake { swept: true }));
     }
 
+    /// Lives on with another setup: keys, timings, `auto_failback` and groups may differ; names, links and the run stay.
+    /// `kept` says for each new group which old one it was. What is not kept is forgotten: the shell stops it.
+    ///
+    /// A key that the peer still signs with is accepted until it signs with one of the new ring. Where the digest
+    /// changes the session ends, since the groups' numbers no longer mean the same; otherwise it goes on, and a new one
+    /// tells the peer what has changed.
+    pub fn reload(&mut self, now: Instant, setup: Setup, kept: &[Option<u8>]) {
+        assert!(self.wait.take().is_some(), "poll until Wait before a reload");
+        self.now = self.now.max(now);
+        let old = core::mem::replace(&mut self.setup, setup);
+        self.setup.keys = self.setup.keys.clone().in_place_of(&old.keys);
+        (self.setup.run, self.setup.seed, self.setup.links) = (old.run, old.seed, old.links);
+        if self.setup.digest != old.digest {
+            self.peer.part(self.now);
+            self.groups.iter_mut().for_each(Group::session_ended);
+        }
+        self.peer.renew = true;
+        let mut before: Vec<Option<Group>, GROUPS_MAX> =
+            core::mem::take(&mut self.groups).into_iter().map(Some).collect();
+        for (number, setup) in (0..).zip(&self.setup.groups) {
+            let was = kept.get(usize::from(number)).copied().flatten();
+            let group = match was.and_then(|was| before.get_mut(usize::from(was))?.take()) {
+                Some(group) => group.renamed(number, *setup),
+                None => {
+                    let (group, verb) = Group::new(number, *setup);
+                    self.runs.push_back((number, verb)).expect("a drained queue has room for a step a group");
+                    group
+                }
+            };
+            assert!(self.groups.push(group).is_ok(), "as many groups as a setup holds");
+        }
+        self.settle(false);
+    }
+
     /// The next thing for the shell to do.
     pub fn poll(&mut self) -> Output {
         if let Some((group, verb)) = self.runs.pop_front() {
@@ -370,7 +404,7 @@ impl Node {
             goodbye: word.filter(|_| peer.left),
             silence: silence(peer, setup, now, group.has_vip(), swept),
             willing: self.leaving.is_none(),
-            failback: failback_at(peer, setup).is_some_and(|at| at <= now),
+            failback: failback(peer, setup),
             keepalive,
             deadtime: setup.timing.deadtime,
         };
@@ -450,13 +484,14 @@ impl Node {
             at(Some(self.peer.takeover_at(setup, has_vip)), Why::Judge);
         }
         at(Some(self.peer.silent_since + self.peer.patience(setup)), Why::Judge);
-        at(failback_at(&self.peer, setup), Why::Failback);
         at(self.peer.untrusted_until(setup), Why::Link);
         for link in &self.links {
             at(link.heard_until(setup.timing.deadtime), Why::Link);
         }
+        let failback = failback(&self.peer, setup);
         for group in &self.groups {
             at(group.deadline(setup.timing.deadtime), Why::Group);
+            at(failback.map(|(since, least)| group.failback_at(now, since, least)), Why::Failback);
         }
         if let Some(Leaving::Goodbye { until, .. }) = self.leaving {
             at(Some(until), Why::Goodbye);
@@ -488,8 +523,8 @@ fn silence(peer: &Peer, setup: &Setup, now: Instant, has_vip: bool, swept: bool)
     }
 }
 
-/// FAILBACK: when the peer has been in session for F, the larger initdead of the two.
-fn failback_at(peer: &Peer, setup: &Setup) -> Option<Instant> {
+/// FAILBACK: since when the peer has been in session, and the least F: the larger initdead of the two.
+fn failback(peer: &Peer, setup: &Setup) -> Option<(Instant, Duration)> {
     let session = peer.session.as_ref().filter(|_| setup.auto_failback)?;
-    Some(peer.alive_since? + setup.timing.initdead.max(session.facts.initdead))
+    Some((peer.alive_since?, setup.timing.initdead.max(session.facts.initdead)))
 }

@@ -68,7 +68,7 @@ struct Pending {
     nonce: Nonce,
     sequence: u32,
     facts: Facts,
-    key: u8,
+    key: u32,
 }
 
 pub(super) struct Peer {
@@ -84,6 +84,11 @@ pub(super) struct Peer {
     /// Goodbyes must echo this beat of mine at least: one that lay in a buffer during a stall does not count.
     pub goodbye_floor: u64,
     pub unauthentic_at: Option<Instant>,
+    /// The session before this node's haresources changed. Beats in it are the peer's, but their groups' numbers mean
+    /// something else: they show that it is there, and nothing more.
+    pub former: Option<Session>,
+    /// The setup has changed: a new session is to tell the peer.
+    pub renew: bool,
     untrusted: Option<(Untrusted, Instant)>,
     /// Last frame that forbids a takeover for as long as such frames come.
     barred_at: Option<Instant>,
@@ -123,6 +128,8 @@ impl Peer {
             left: false,
             goodbye_floor: 0,
             unauthentic_at: None,
+            former: None,
+            renew: false,
             untrusted: None,
             barred_at: None,
             doubted_at: None,
@@ -142,8 +149,8 @@ impl Peer {
         self.pending.as_ref().map(|pending| pending.nonce)
     }
 
-    /// The id of the key for an answer: one that the greeted peer accepts.
-    pub fn answer_key(&self) -> Option<u8> {
+    /// The fingerprint of the key for an answer: one that the greeted peer accepts.
+    pub fn answer_key(&self) -> Option<u32> {
         self.pending.as_ref().map(|pending| pending.key)
     }
 
@@ -164,7 +171,7 @@ impl Peer {
 
     fn welcome(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>) -> Greeting {
         if hello.answers == Some(self.offer) {
-            let key = setup.keys.send_to(&hello.fingerprints).id();
+            let key = setup.keys.send_to(&hello.fingerprints).fingerprint();
             return Greeting::Session { new_run: self.begin(now, setup, hello.nonce, Facts::of(hello), key) };
         }
         if let Some(session) = &self.session
@@ -182,7 +189,7 @@ impl Peer {
             nonce: hello.nonce,
             sequence: hello.sequence,
             facts: Facts::of(hello),
-            key: setup.keys.send_to(&hello.fingerprints).id(),
+            key: setup.keys.send_to(&hello.fingerprints).fingerprint(),
         });
         Greeting::Answer
     }
@@ -200,11 +207,13 @@ impl Peer {
     }
 
     /// Enters a session: the offer is used up. Whether the peer is another run than the last one known.
-    fn begin(&mut self, now: Instant, setup: &Setup, theirs: Nonce, facts: Facts, key: u8) -> bool {
+    fn begin(&mut self, now: Instant, setup: &Setup, theirs: Nonce, facts: Facts, key: u32) -> bool {
         let new_run = self.last_run != Some(facts.run);
         self.session = Some(Session::new(now, self.offer, theirs, facts, key, setup.timing.deadtime));
         self.offer = self.nonces.draw();
         self.pending = None;
+        self.renew = false;
+        self.former = None;
         self.last_run = Some(facts.run);
         self.left = false;
         self.goodbye_floor = 0;
@@ -213,6 +222,14 @@ impl Peer {
         }
         self.lives(now);
         new_run
+    }
+
+    /// The haresources of this node have changed, so the peer's differ until it has reloaded too.
+    pub fn part(&mut self, now: Instant) {
+        if let Some(session) = self.session.take() {
+            self.former = Some(session);
+            self.suspect(now, Untrusted::DifferentHaresources, false);
+        }
     }
 
     /// Something fresh came.

@@ -47,8 +47,8 @@ pub(super) struct Session {
     pub mine: Nonce,
     pub theirs: Nonce,
     pub facts: Facts,
-    /// The id of the key that both accept.
-    pub key: u8,
+    /// The fingerprint of the key that both accept.
+    pub key: u32,
     pub news: Option<News>,
     /// Since when, and for how many beats, the peer is heard but has not echoed a recent beat of mine.
     pub unheard: Option<(Instant, u32)>,
@@ -60,7 +60,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub fn new(now: Instant, mine: Nonce, theirs: Nonce, facts: Facts, key: u8, deadtime: Duration) -> Self {
+    pub fn new(now: Instant, mine: Nonce, theirs: Nonce, facts: Facts, key: u32, deadtime: Duration) -> Self {
         Self {
             mine,
             theirs,

@@ -23,12 +23,11 @@ pub(super) struct Speech {
     at_once: bool,
     content: Content,
     hellos: u32,
-    fingerprints: Option<Vec<u32, FINGERPRINTS_MAX>>,
 }
 
 impl Speech {
     pub fn new(now: Instant) -> Self {
-        Self { next_beat: now, at_once: false, content: Content::default(), hellos: 0, fingerprints: None }
+        Self { next_beat: now, at_once: false, content: Content::default(), hellos: 0 }
     }
 
     pub fn answer_at_once(&mut self) {
@@ -71,12 +70,13 @@ impl Node {
         }
     }
 
-    /// HANDSHAKE: hellos go out while there is no session, or once only unauthentic frames have come for warntime.
+    /// HANDSHAKE: hellos go out while there is no session, after a reload, or once only unauthentic frames have come for
+    /// warntime.
     fn wants_hello(&self) -> bool {
         let warntime = self.setup.timing.warntime;
         let deaf = super::link::within(self.peer.unauthentic_at, self.now, warntime)
             && self.now >= self.peer.silent_since + warntime;
-        self.peer.session.is_none() || deaf
+        self.peer.session.is_none() || self.peer.renew || deaf
     }
 
     /// The next frame that is owed on a line with room for it. A claim is on every link before the start begins, so it
@@ -108,7 +108,7 @@ impl Node {
 
     fn compose_beat(&self, number: u8) -> Option<Sealed> {
         let session = self.peer.session.as_ref()?;
-        let key = self.setup.keys.get(session.key)?;
+        let key = self.setup.keys.with_fingerprint(session.key)?;
         let seq = session.tx_seq();
         let content = &self.speech.content;
         let beat = Beat {
@@ -124,8 +124,6 @@ impl Node {
 
     fn compose_hello(&mut self, number: u8) -> Option<Sealed> {
         let setup = &self.setup;
-        let fingerprints =
-            self.speech.fingerprints.get_or_insert_with(|| setup.keys.iter().map(Key::fingerprint).collect());
         let millis = |span: Duration| u32::try_from(span.as_millis()).unwrap_or(u32::MAX);
         let hello = Hello {
             nonce: self.peer.offer(),
@@ -140,9 +138,9 @@ impl Node {
             lease_ms: 0,
             digest: setup.digest,
             macs: setup.macs.clone(),
-            fingerprints: fingerprints.clone(),
+            fingerprints: setup.keys.iter().map(Key::fingerprint).take(FINGERPRINTS_MAX).collect(),
         };
-        let answer_key = self.peer.answer_key().and_then(|id| setup.keys.get(id));
+        let answer_key = self.peer.answer_key().and_then(|key| setup.keys.with_fingerprint(key));
         let key = answer_key.unwrap_or_else(|| setup.keys.nth_round(self.speech.hellos as usize));
         seal_hello(key, number, &hello)
     }

@@ -1,8 +1,8 @@
 //! What a node tells of itself to people and programs.
 
 use super::link::{Counters, LinkState, LinkWhy};
-use super::peer::PeerState;
-use super::{Groups, Instant, Node, Order};
+use super::peer::{PeerState, Untrusted};
+use super::{Duration, Groups, Instant, Node, Order};
 use crate::wire::beat::{State, Term};
 
 /// One link.
@@ -47,6 +47,8 @@ pub struct GroupStatus {
 pub enum Refusal {
     /// There is no live, trusted peer to give to.
     NoPeer(PeerState),
+    /// Somebody untrusted is there: nothing moves.
+    Untrusted(Untrusted),
     /// A start of this group failed here: it must be cleared first.
     Failed(u8),
     /// A start of this group failed on the peer.
@@ -64,6 +66,11 @@ impl Node {
     /// The last fresh word of the peer, or the start of this node while there was none.
     pub fn silent_since(&self) -> Instant {
         self.peer.silent_since
+    }
+
+    /// The deadtime that the peer told in this session.
+    pub fn peer_deadtime(&self) -> Option<Duration> {
+        self.peer.session.as_ref().map(|session| session.facts.deadtime)
     }
 
     /// The links, in their order.
@@ -103,6 +110,11 @@ impl Node {
         let chosen = |mask: Groups| (0u8..).zip(&self.groups).filter(move |(number, _)| mask >> number & 1 != 0);
         match order {
             Order::Takeover(mask) => {
+                if let PeerState::Untrusted(why) = self.peer.state
+                    && chosen(mask).any(|(_, group)| !group.state.holds())
+                {
+                    return Some(Refusal::Untrusted(why));
+                }
                 chosen(mask).find(|(_, group)| group.state == State::Failed).map(|(number, _)| Refusal::Failed(number))
             }
             Order::Standby(mask) => {

@@ -50,6 +50,9 @@ pub struct Key {
     id: u8,
     method: Method,
     secret: Vec<u8, SECRET_MAX>,
+    fingerprint: u32,
+    /// No longer in authkeys, but the peer may still sign with it.
+    retired: bool,
 }
 
 /// Shows no secret.
@@ -69,7 +72,8 @@ impl Key {
     /// A key; none when `id` is over 15 or the secret longer than [`SECRET_MAX`].
     pub fn new(id: u8, method: Method, secret: &[u8]) -> Option<Self> {
         let secret = Vec::from_slice(secret).ok()?;
-        (usize::from(id) < KEYS_MAX).then_some(Self { id, method, secret })
+        let fingerprint = fingerprint(method, &secret);
+        (usize::from(id) < KEYS_MAX).then_some(Self { id, method, secret, fingerprint, retired: false })
     }
 
     /// The key's number in authkeys.
@@ -82,11 +86,18 @@ impl Key {
         self.method
     }
 
+    /// Whether it has left authkeys and is only kept for a peer that still signs with it.
+    pub fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.id == other.id && self.method == other.method && self.secret == other.secret
+    }
+
     /// Four bytes that tell secrets apart without telling them: nodes compare them to agree on a key.
     pub fn fingerprint(&self) -> u32 {
-        let label: [&[u8]; 2] = [b"lubdub key fingerprint", &[self.method.tag_len() as u8]];
-        let tag = hmac::<Hmac<Sha256>>(&self.secret, &label, Method::Sha256.tag_len());
-        u32::from_le_bytes([tag[0], tag[1], tag[2], tag[3]])
+        self.fingerprint
     }
 
     /// The tag over `parts`, one after the other.
@@ -114,6 +125,12 @@ impl Key {
     }
 }
 
+fn fingerprint(method: Method, secret: &[u8]) -> u32 {
+    let label: [&[u8]; 2] = [b"lubdub key fingerprint", &[method as u8]];
+    let tag = hmac::<Hmac<Sha256>>(secret, &label, Method::Sha256.tag_len());
+    u32::from_le_bytes([tag[0], tag[1], tag[2], tag[3]])
+}
+
 /// A tag as it stands in a frame.
 pub type Tag = Vec<u8, TAG_MAX>;
 
@@ -138,32 +155,57 @@ fn hmac<M: Mac + KeyInit>(secret: &[u8], parts: &[&[u8]], len: usize) -> Tag {
     tag
 }
 
-/// The keys of authkeys and the one to send with.
+/// The keys of authkeys and the one to send with. After a reload the keys that left the file are kept, retired, until the
+/// peer has signed with one that is in it.
 #[derive(Clone, Debug)]
 pub struct Keyring {
-    keys: Vec<Key, KEYS_MAX>,
+    keys: Vec<Key, { 2 * KEYS_MAX }>,
     send: u8,
 }
 
 impl Keyring {
-    /// A ring; none when it has two keys of one id, too many, or not the one to send with.
+    /// A ring; none when it has two keys of one id, more than [`KEYS_MAX`], or not the one to send with.
     pub fn new(send: u8, keys: impl IntoIterator<Item = Key>) -> Option<Self> {
         let mut ring = Self { keys: Vec::new(), send };
         for key in keys {
-            if ring.get(key.id).is_some() {
+            if ring.keys.len() == KEYS_MAX || ring.with_id(key.id).next().is_some() {
                 return None;
             }
             ring.keys.push(key).ok()?;
         }
-        ring.get(send).is_some().then_some(ring)
+        ring.chosen().is_some().then_some(ring)
     }
 
-    /// The key with this id.
-    pub fn get(&self, id: u8) -> Option<&Key> {
-        self.keys.iter().find(|key| key.id == id)
+    /// This ring in place of `old`: what is missing here is kept, retired, as far as there is room.
+    #[must_use]
+    pub fn in_place_of(mut self, old: &Self) -> Self {
+        for key in &old.keys {
+            if !self.keys.iter().any(|known| known.is_same(key)) {
+                let mut key = key.clone();
+                key.retired = true;
+                // A file with sixteen keys leaves room for sixteen of the files before.
+                let _ = self.keys.push(key);
+            }
+        }
+        self
     }
 
-    /// All keys, in the order of the file.
+    /// The peer signs with a key of the file: retired ones are wiped.
+    pub fn forget_retired(&mut self) {
+        self.keys.retain(|key| !key.retired);
+    }
+
+    /// The keys with this id, those of the file first.
+    pub fn with_id(&self, id: u8) -> impl Iterator<Item = &Key> {
+        self.keys.iter().filter(move |key| key.id == id)
+    }
+
+    /// The key with this fingerprint.
+    pub fn with_fingerprint(&self, fingerprint: u32) -> Option<&Key> {
+        self.keys.iter().find(|key| key.fingerprint() == fingerprint)
+    }
+
+    /// All keys: those of the file in its order, then the retired ones.
     pub fn iter(&self) -> impl Iterator<Item = &Key> {
         self.keys.iter()
     }
@@ -173,10 +215,14 @@ impl Keyring {
         &self.keys[n % self.keys.len()]
     }
 
+    fn chosen(&self) -> Option<&Key> {
+        self.with_id(self.send).find(|key| !key.retired)
+    }
+
     /// The key to send with, to a peer that accepts the secrets with these fingerprints: the chosen one where the peer
     /// has it, else the first it has, else the chosen one. Keys rotate without a gap that way.
     pub fn send_to(&self, accepted: &[u32]) -> &Key {
-        let chosen = self.get(self.send).expect("a ring has the key it sends with");
+        let chosen = self.chosen().expect("a ring has the key it sends with");
         let accepts = |key: &&Key| accepted.contains(&key.fingerprint());
         if accepts(&chosen) { chosen } else { self.keys.iter().find(accepts).unwrap_or(chosen) }
     }

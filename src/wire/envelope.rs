@@ -83,22 +83,25 @@ impl<'a> Envelope<'a> {
         self.rest.first_chunk::<2>().map(|bytes| u16::from_le_bytes(*bytes))
     }
 
-    /// The beat, where it is authentic for this pairing with the full sequence number `seq`.
-    pub fn beat(&self, keys: &Keyring, pairing: &Pairing, seq: u64) -> Option<Beat> {
-        let key = keys.get(self.key)?;
-        let (payload, tag) = self.divide(key)?;
-        let parts = [&pairing.sender[..], &pairing.receiver, &seq.to_le_bytes(), self.header, payload];
-        if key.verify(&parts, tag) { Beat::decode(payload) } else { None }
+    /// The beat and the key that signed it, where it is authentic for this pairing with the full sequence number `seq`.
+    pub fn beat<'k>(&self, keys: &'k Keyring, pairing: &Pairing, seq: u64) -> Option<(Beat, &'k Key)> {
+        keys.with_id(self.key).find_map(|key| {
+            let (payload, tag) = self.divide(key)?;
+            let parts = [&pairing.sender[..], &pairing.receiver, &seq.to_le_bytes(), self.header, payload];
+            let beat = if key.verify(&parts, tag) { Beat::decode(payload) } else { None };
+            beat.map(|beat| (beat, key))
+        })
     }
 
-    /// The hello and whether it is authentic. The tag's length is the named key's where we have that key; else every
-    /// length a tag can have is tried, since the names of a stranger are wanted too.
+    /// The hello and whether it is authentic. Where no key of ours signed it every length that a tag can have is tried,
+    /// since the names of a stranger are wanted too.
     pub fn hello(&self, keys: &Keyring) -> Option<(Hello<'a>, bool)> {
-        if let Some(key) = keys.get(self.key)
-            && let Some((payload, tag)) = self.divide(key)
-            && let Some(hello) = Hello::decode(payload)
-        {
-            return Some((hello, key.verify(&[self.header, payload], tag)));
+        let signed = keys.with_id(self.key).find_map(|key| {
+            let (payload, tag) = self.divide(key)?;
+            if key.verify(&[self.header, payload], tag) { Hello::decode(payload) } else { None }
+        });
+        if let Some(hello) = signed {
+            return Some((hello, true));
         }
         [4, 12, 16]
             .iter()

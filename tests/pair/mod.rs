@@ -58,6 +58,8 @@ pub struct Pair {
     pub groups: usize,
     pub digest: [[u8; 8]; 2],
     pub secret: [&'static str; 2],
+    /// A second key, which is then the one to send with.
+    pub extra_key: [Option<(u8, &'static str)>; 2],
     queue: BinaryHeap<Reverse<(Instant, u64)>>,
     what: BTreeMap<u64, What>,
     count: u64,
@@ -91,6 +93,7 @@ impl Pair {
             groups: 2,
             digest: [[7; 8]; 2],
             secret: ["redhat", "redhat"],
+            extra_key: [None, None],
             queue: BinaryHeap::new(),
             what: BTreeMap::new(),
             count: 0,
@@ -110,7 +113,11 @@ impl Pair {
 
     pub fn setup(&self, side: Side, run: u64) -> Setup {
         let names: [Name; 2] = ["node1.a.com", "node2.a.com"].map(|name| Name::try_from(name).unwrap());
-        let key = Key::new(3, Method::Md5, self.secret[side].as_bytes()).unwrap();
+        let key = |(id, secret): (u8, &str)| Key::new(id, Method::Md5, secret.as_bytes()).unwrap();
+        let ring = match self.extra_key[side] {
+            None => Keyring::new(3, [key((3, self.secret[side]))]),
+            Some(extra) => Keyring::new(extra.0, [key((3, self.secret[side])), key(extra)]),
+        };
         Setup {
             name: names[side].clone(),
             peer: names[1 - side].clone(),
@@ -121,7 +128,7 @@ impl Pair {
             groups: (0..self.groups).map(|n| GroupSetup { preferred: n % 2 == side, has_vip: true }).collect(),
             macs: Default::default(),
             digest: self.digest[side],
-            keys: Keyring::new(3, [key]).unwrap(),
+            keys: ring.unwrap(),
             run,
             seed: [run as u8; 32],
         }
@@ -160,6 +167,17 @@ impl Pair {
         let until = self.now + span;
         self.boxes[side].frozen_until = Some(until);
         self.at(until, What::Thaw { on: side });
+    }
+
+    /// SIGHUP after the files were changed: as many groups as now, all the same ones.
+    pub fn reload(&mut self, side: Side) {
+        let setup = self.setup(side, 0);
+        let kept: Vec<_> = (0..self.groups as u8).map(Some).collect();
+        let now = self.now;
+        if let Some(node) = &mut self.boxes[side].node {
+            node.reload(now, setup, &kept);
+            self.drain(side);
+        }
     }
 
     pub fn order(&mut self, side: Side, order: Order) {
