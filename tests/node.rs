@@ -538,7 +538,7 @@ fn bytes_at_another_speed_are_told_from_text_and_from_noise() {
     pair.cut[0][0] = true;
     pair.cut[1][0] = true;
     let why = |pair: &Pair| pair.node(0).links().next().unwrap().why;
-    let mut feed = |pair: &mut Pair, bytes: &[u8]| {
+    let feed = |pair: &mut Pair, bytes: &[u8]| {
         for _ in 0..20 {
             pair.tell(0, lubdub::node::Input::Bytes { link: 0, bytes });
             pair.run(MS(50));

@@ -18,6 +18,7 @@ mod notify;
 mod orders;
 mod port;
 mod realtime;
+mod reload;
 mod report;
 mod resources;
 mod script;
@@ -31,7 +32,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -155,6 +156,9 @@ struct Daemon {
     node: Node,
     names: Names,
     timing: Timing,
+    config_dir: PathBuf,
+    /// What a reload may not change.
+    fixed: String,
     ports: Vec<Box<dyn Port>>,
     dropped: Vec<u64>,
     resources: Resources,
@@ -195,6 +199,8 @@ impl Daemon {
         Ok(Self {
             node: Node::new(now, setup),
             timing: assemble::timing(config),
+            config_dir: config_dir.to_owned(),
+            fixed: reload::fixed(config),
             ports: config.links.iter().map(|link| port(link, config.udpport)).collect(),
             dropped: vec![0; config.links.len()],
             names,
@@ -285,9 +291,7 @@ impl Daemon {
                 self.notify.stopping();
                 self.tell(Input::Order(Order::Leave));
             }
-            Wakeup::Reload => {
-                self.say(Level::Warning, format_args!("SIGHUP refused: this release does not reload; restart"))
-            }
+            Wakeup::Reload => self.reload(),
         }
         let now = clock::now();
         if now >= self.wait.0 {

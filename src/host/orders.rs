@@ -84,6 +84,11 @@ impl Waiting {
         (now >= self.until).then(|| self.failure(self.unfinished(open, node, names, now)))
     }
 
+    /// The groups are no longer those that were meant.
+    pub fn overtaken(&self) -> Outcome {
+        self.failure(format!("{}: the configuration was reloaded; order again\n", self.name()))
+    }
+
     fn is_done(&self, group: &GroupStatus) -> bool {
         match self.kind {
             Kind::Takeover => group.state == State::Held,

@@ -4,6 +4,7 @@
 //! The loop orders steps with [`Resources::run`] and learns by [`Resources::poll`] what came of them. Nothing is decided
 //! here: a failed start is reported, not undone.
 
+mod reload;
 mod step;
 #[cfg(test)]
 mod tests;
@@ -80,7 +81,7 @@ impl Paths {
 }
 
 /// One resource of a group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Item {
     /// A virtual address.
     Vip(VipSpec),
@@ -96,7 +97,7 @@ pub enum Item {
 }
 
 /// One line of haresources.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupPlan {
     /// What the log calls it.
     pub key: String,
@@ -160,6 +161,11 @@ struct Group {
 /// All groups of this node.
 pub struct Resources {
     groups: Vec<Group>,
+    /// Groups that left haresources, on their way down.
+    retired: Vec<Group>,
+    paths: Rc<Paths>,
+    timeouts: Timeouts,
+    log: Log,
     vips: Rc<RefCell<Vips>>,
     watch: Watch,
     runner: Rc<Runner>,
@@ -177,23 +183,35 @@ impl Resources {
         let vips = Rc::new(RefCell::new(Vips::new(log.clone())?));
         let timer = Rc::new(Timer::default());
         let runner = Rc::new(Runner::new(&paths, timeouts.grace, timer.clone(), log.clone()));
-        let paths = Rc::new(paths);
-        let group = |plan: GroupPlan| {
-            let steps = Steps {
-                begun: vec![Cell::new(false); plan.items.len()],
-                plan,
-                paths: paths.clone(),
-                timeouts,
-                runner: runner.clone(),
-                vips: vips.clone(),
-                timer: timer.clone(),
-                killed: Killed::default(),
-                log: log.clone(),
-            };
-            Group { steps: Rc::new(steps), running: None, start_next: false }
+        let mut all = Self {
+            groups: Vec::new(),
+            retired: Vec::new(),
+            paths: Rc::new(paths),
+            timeouts,
+            log,
+            vips,
+            watch,
+            runner,
+            timer,
+            events: VecDeque::new(),
         };
-        let groups = plans.into_iter().map(group).collect();
-        Ok(Self { groups, vips, watch, runner, timer, events: VecDeque::new() })
+        all.groups = plans.into_iter().map(|plan| all.group(plan)).collect();
+        Ok(all)
+    }
+
+    fn group(&self, plan: GroupPlan) -> Group {
+        let steps = Steps {
+            begun: vec![Cell::new(false); plan.items.len()],
+            plan,
+            paths: self.paths.clone(),
+            timeouts: self.timeouts,
+            runner: self.runner.clone(),
+            vips: self.vips.clone(),
+            timer: self.timer.clone(),
+            killed: Killed::default(),
+            log: self.log.clone(),
+        };
+        Group { steps: Rc::new(steps), running: None, start_next: false }
     }
 
     /// Begins a step of a group; [`Resources::poll`] carries it on, and is to be called next.
@@ -248,6 +266,8 @@ impl Resources {
     }
 
     fn poll_steps(&mut self, cx: &mut Context<'_>) {
+        self.retired
+            .retain_mut(|group| group.running.as_mut().is_some_and(|(_, step)| step.as_mut().poll(cx).is_pending()));
         for (number, group) in self.groups.iter_mut().enumerate() {
             while let Some((verb, step)) = &mut group.running {
                 let (verb, Poll::Ready(result)) = (*verb, step.as_mut().poll(cx)) else { break };
