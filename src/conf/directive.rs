@@ -1,7 +1,7 @@
 //! The first words of the lines of ha.cf.
 
 /// The directives that lubdub reads.
-pub(super) const READ: [&str; 12] = [
+pub(super) const READ: [&str; 13] = [
     "node",
     "serial",
     "baud",
@@ -14,6 +14,7 @@ pub(super) const READ: [&str; 12] = [
     "auto_failback",
     "logfacility",
     "debug",
+    "cluster",
 ];
 
 /// Heartbeat's other links. `udp` is its old name of `bcast`.
@@ -23,7 +24,7 @@ const OTHER_LINKS: [&str; 5] = ["mcast", "mcast6", "ucast", "ucast6", "udp"];
 const WHOLE_LINE: [&str; 5] = ["stonith", "stonith_host", "respawn", "failfast", "apiauth"];
 
 /// Heartbeat's other directives.
-const OTHER: [&str; 39] = [
+const OTHER: [&str; 38] = [
     "ping",
     "ping6",
     "ping_group",
@@ -48,7 +49,6 @@ const OTHER: [&str; 39] = [
     "hbgenmethod",
     "uuidfrom",
     "autojoin",
-    "cluster",
     "msgfmt",
     "compression",
     "compression_threshold",

@@ -15,6 +15,9 @@ const BAUD_DEFAULT: u32 = 19_200;
 /// The port registered for `ha-cluster` (IANA service names).
 const UDPPORT_DEFAULT: u16 = 694;
 
+/// Heartbeat's name of a cluster that has none.
+const CLUSTER_DEFAULT: &str = "linux-ha";
+
 /// What ha.cf says. With errors reported it holds what could be read, so that haresources can still be judged.
 pub(super) struct HaCf<'a> {
     pub nodes: Vec<Word<'a>, NODES>,
@@ -26,6 +29,7 @@ pub(super) struct HaCf<'a> {
     pub links: Vec<Link<'a>, LINKS_MAX>,
     pub logfacility: Option<u8>,
     pub debug: u8,
+    pub cluster: &'a str,
 }
 
 /// The options as they are met.
@@ -40,6 +44,7 @@ struct Options<'a> {
     auto_failback: Option<Setting<'a, AutoFailback>>,
     logfacility: Option<Setting<'a, Option<u8>>>,
     debug: Option<Setting<'a, u8>>,
+    cluster: Option<Setting<'a, &'a str>>,
     /// The line of the first medium: Heartbeat wants `baud` and `udpport` before it.
     medium: Option<u32>,
     /// A link was refused, and one more diagnostic about its absence would only distract.
@@ -139,6 +144,7 @@ impl<'a> Options<'a> {
                 put(&mut self.auto_failback, directive, value, read, report);
             }
             "logfacility" => put(&mut self.logfacility, directive, value, option::read_facility(value, report), report),
+            "cluster" => put(&mut self.cluster, directive, value, option::read_cluster(value, report), report),
             _ => put(&mut self.debug, directive, value, option::read_debug(value, report), report),
         }
     }
@@ -275,6 +281,7 @@ impl<'a> Options<'a> {
             udpport: self.udpport.map_or(UDPPORT_DEFAULT, |given| given.value),
             logfacility: self.logfacility.and_then(|given| given.value),
             debug: self.debug.map_or(0, |given| given.value),
+            cluster: self.cluster.map_or(CLUSTER_DEFAULT, |given| given.value),
             nodes: self.nodes,
             me,
         }

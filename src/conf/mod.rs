@@ -42,6 +42,8 @@ pub const FILE_MAX: usize = 64 * 1024;
 pub const KEYS_MAX: usize = 16;
 /// Bytes of a node's name at most (`HOST_NAME_MAX`).
 pub const NODE_NAME_MAX: usize = 64;
+/// Bytes of a cluster's name at most.
+pub const CLUSTER_NAME_MAX: usize = 32;
 /// Bytes of an interface's name at most (`IFNAMSIZ` less its NUL).
 pub const INTERFACE_NAME_MAX: usize = 15;
 
@@ -80,6 +82,8 @@ pub struct Config<'a> {
     pub logfacility: Option<u8>,
     /// `debug`, 0 to 255.
     pub debug: u8,
+    /// `cluster`: two pairs on one LAN may share everything else.
+    pub cluster: &'a str,
     /// The lines of haresources in order.
     pub groups: Vec<Group<'a>, GROUPS_MAX>,
     /// The keys of authkeys.
@@ -154,6 +158,7 @@ pub fn read<'a>(
         links: cluster.links,
         logfacility: cluster.logfacility,
         debug: cluster.debug,
+        cluster: cluster.cluster,
         groups,
         keys: keys.keys,
         send_key: keys.send_key,

@@ -1,10 +1,10 @@
 //! The values of the options that have exactly one, times aside.
 
-use super::AutoFailback;
 use super::diagnostic::Reporter;
 use super::lexer::Word;
 use super::nearest::nearest;
 use super::phrase::say;
+use super::{AutoFailback, CLUSTER_NAME_MAX};
 
 /// The rates that Heartbeat takes.
 const BAUDS: [u32; 7] = [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800];
@@ -79,4 +79,13 @@ pub(super) fn read_debug<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> 
         report.error(word.place, message, say("write 0, or remove the line"));
     }
     level
+}
+
+pub(super) fn read_cluster<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<&'a str> {
+    if word.text.len() > CLUSTER_NAME_MAX {
+        let message = say("the cluster's name has {} bytes").with(word.text.len() as u64);
+        report.error(word.place, message, say("take a name of at most {} bytes").with(CLUSTER_NAME_MAX as u64));
+        return None;
+    }
+    Some(word.text)
 }

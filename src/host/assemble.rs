@@ -12,9 +12,6 @@ use sha2::{Digest, Sha256};
 use super::resources::{GroupPlan, Item};
 use super::vip::VipSpec;
 
-/// The cluster's name until `cluster` of ha.cf is read: Heartbeat's default.
-const CLUSTER: &str = "linux-ha";
-
 /// The timings.
 pub fn timing(config: &Config<'_>) -> Timing {
     Timing {
@@ -41,7 +38,7 @@ pub fn setup(config: &Config<'_>) -> io::Result<Setup> {
     Ok(Setup {
         name: name(config.me)?,
         peer: name(config.peer)?,
-        cluster: CLUSTER.try_into().map_err(|_| long("the cluster's name"))?,
+        cluster: config.cluster.try_into().map_err(|_| long("the cluster's name"))?,
         timing: timing(config),
         auto_failback: config.auto_failback != AutoFailback::Off,
         links: config.links.iter().map(link).collect(),

@@ -108,8 +108,8 @@ fn describe(config: &Config<'_>, text: &mut String) {
     writeln!(text, "=> would run: {}, peer {}", config.me, config.peer).unwrap();
     writeln!(text, "ms: keepalive {keepalive} warntime {warntime} deadtime {deadtime} initdead {initdead}").unwrap();
     let (failback, facility) = (config.auto_failback, config.logfacility);
-    let (udpport, debug) = (config.udpport, config.debug);
-    writeln!(text, "failback {failback:?}, udpport {udpport}, facility {facility:?}, debug {debug}").unwrap();
+    let (udpport, debug, cluster) = (config.udpport, config.debug, config.cluster);
+    writeln!(text, "failback {failback:?}, udpport {udpport}, facility {facility:?}, debug {debug}, cluster {cluster}").unwrap();
     for link in &config.links {
         match link {
             Link::Serial { device, baud } => writeln!(text, "link serial {device} at {baud}"),
