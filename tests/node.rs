@@ -554,3 +554,53 @@ fn bytes_at_another_speed_are_told_from_text_and_from_noise() {
     feed(&mut pair, &[0xe6, 0x80, 0x9e, 0x00, 0xf8, 0x06, 0x98]);
     assert_eq!(why(&pair), Some(LinkWhy::WrongBaud));
 }
+
+#[test]
+fn garbage_on_ethernet_delays_a_takeover_by_one_initdead_at_most_and_strangers_on_the_cable_forbid_it() {
+    for link in [1, 0] {
+        let mut pair = Pair::settled();
+        pair.power_off(0);
+        pair.run(MS(1000));
+        pair.secret[0] = "other";
+        pair.boot(0);
+        pair.run(MS(500));
+        let (_, _, hello) = pair.frames[0].iter().rev().find(|(_, l, _)| *l == link).unwrap().clone();
+        let mut pair = Pair::settled();
+        pair.power_off(0);
+        let off = pair.now;
+        while pair.now < off + MS(30_000) && pair.owner(0) != Some(1) {
+            pair.tell(1, lubdub::node::Input::Bytes { link, bytes: &hello });
+            pair.run(MS(50));
+        }
+        let took = pair.now.since(off);
+        if link == 1 {
+            assert!(took >= MS(3200) && took <= MS(3400), "{took:?}\n{}", pair.story());
+        } else {
+            assert_eq!(pair.owner(0), None);
+            assert_eq!(pair.peer(1), PeerState::Untrusted(Untrusted::WrongKey));
+        }
+    }
+}
+
+#[test]
+fn recorded_hellos_of_a_peer_with_another_haresources_cannot_stop_a_takeover_for_ever() {
+    let mut pair = Pair::new();
+    pair.digest[0] = [9; 8];
+    pair.boot(0);
+    pair.boot(1);
+    pair.run(MS(5000));
+    assert_eq!(pair.peer(1), PeerState::Untrusted(Untrusted::DifferentHaresources));
+    assert_eq!((pair.owner(0), pair.owner(1)), (None, None), "{}", pair.story());
+    let old: Vec<_> = pair.frames[0].iter().filter(|(_, link, _)| *link == 1).cloned().collect();
+    pair.power_off(0);
+    let off = pair.now;
+    for (_, link, bytes) in old.iter().cycle().take(400) {
+        pair.tell(1, lubdub::node::Input::Bytes { link: *link, bytes });
+        pair.run(MS(20));
+        if pair.owner(0) == Some(1) {
+            break;
+        }
+    }
+    let took = pair.now.since(off);
+    assert!(pair.owner(0) == Some(1) && took < MS(3700), "{took:?}\n{}", pair.story());
+}

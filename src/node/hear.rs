@@ -38,7 +38,7 @@ impl Node {
             Err(Refused::Malformed) => return self.count_noise(number),
             Err(Refused::Version(version)) => {
                 self.count_noise(number);
-                return self.suspect(number, Untrusted::OtherVersion(version));
+                return self.suspect(number, Untrusted::OtherVersion(version), false);
             }
         };
         let link = &mut self.links[usize::from(number)];
@@ -62,9 +62,9 @@ impl Node {
         link.looped_at = Some(self.now);
     }
 
-    fn suspect(&mut self, number: u8, why: Untrusted) {
-        let on_ethernet = matches!(self.links[usize::from(number)].kind, LinkKind::Broadcast);
-        self.peer.suspect(self.now, why, on_ethernet);
+    fn suspect(&mut self, number: u8, why: Untrusted, proven: bool) {
+        let on_cable = matches!(self.links[usize::from(number)].kind, LinkKind::Serial { .. });
+        self.peer.suspect(self.now, why, proven || on_cable);
     }
 
     fn take_hello(&mut self, number: u8, envelope: &Envelope<'_>) {
@@ -80,10 +80,10 @@ impl Node {
             Greeting::Ignored(Ignored::Own) => self.count_own(number),
             Greeting::Ignored(Ignored::Neighbour) => link.counters.foreign += 1,
             Greeting::Ignored(Ignored::Old) => {}
-            Greeting::Untrusted(why) => {
+            Greeting::Untrusted { why, proven } => {
                 link.counters.unauthentic += u64::from(why == Untrusted::WrongKey);
                 self.peer.unauthentic_at = Some(self.now);
-                self.suspect(number, why);
+                self.suspect(number, why, proven);
             }
             // At most one answer per keepalive and link.
             Greeting::Answer => {
@@ -141,7 +141,7 @@ impl Node {
         if let Some((beat, _)) = envelope.beat(&self.setup.keys, &former.inbound(), seq)
             && former.hear(self.now, seq, beat, self.setup.timing.deadtime)
         {
-            self.peer.suspect(self.now, Untrusted::DifferentHaresources, false);
+            self.peer.suspect(self.now, Untrusted::DifferentHaresources, true);
         }
     }
 

@@ -37,19 +37,12 @@ pub enum Untrusted {
     OtherVersion(u8),
 }
 
-impl Untrusted {
-    /// Whether the frames that show it are authentic: nobody without the key can send them.
-    const fn is_authentic(self) -> bool {
-        !matches!(self, Self::WrongKey | Self::OtherVersion(_))
-    }
-}
-
 /// What became of a hello.
 pub(super) enum Greeting {
     /// It is of no use: a loop, a neighbour, or older than what is known.
     Ignored(Ignored),
-    /// It is not to be trusted.
-    Untrusted(Untrusted),
+    /// It is not to be trusted. `proven`: authentic and fresh, so that no recording can say so.
+    Untrusted { why: Untrusted, proven: bool },
     /// It knows nothing of my offer: to be answered.
     Answer,
     /// It proves a live peer: a session has begun, with a new run or not.
@@ -92,9 +85,11 @@ pub(super) struct Peer {
     untrusted: Option<(Untrusted, Instant)>,
     /// Last frame that forbids a takeover for as long as such frames come.
     barred_at: Option<Instant>,
-    /// Last unauthentic frame from Ethernet, where anybody can send garbage.
+    /// Last such frame from Ethernet that anybody could have sent: unauthentic, or a recording.
     doubted_at: Option<Instant>,
     pending: Option<Pending>,
+    /// The offer of the authentic node that is not to be trusted.
+    stranger: Option<Nonce>,
     last_run: Option<u64>,
     offer: Nonce,
     nonces: Nonces,
@@ -134,6 +129,7 @@ impl Peer {
             barred_at: None,
             doubted_at: None,
             pending: None,
+            stranger: None,
             last_run: None,
             offer,
             nonces,
@@ -146,7 +142,7 @@ impl Peer {
 
     /// The peer's offer that a hello of mine answers.
     pub fn answered(&self) -> Option<Nonce> {
-        self.pending.as_ref().map(|pending| pending.nonce)
+        self.pending.as_ref().map(|pending| pending.nonce).or(self.stranger)
     }
 
     /// The fingerprint of the key for an answer: one that the greeted peer accepts.
@@ -164,9 +160,20 @@ impl Peer {
             return Greeting::Ignored(Ignored::Neighbour);
         }
         match suspicion(setup, hello, authentic) {
-            Some(why) => Greeting::Untrusted(why),
+            Some(why) => Greeting::Untrusted { why, proven: authentic && self.proves(hello) },
             None => self.welcome(now, setup, hello),
         }
+    }
+
+    /// Whether an untrusted node's hello answers my offer, which is then used up; what it needs to answer the next one
+    /// is told it.
+    fn proves(&mut self, hello: &Hello<'_>) -> bool {
+        self.stranger = Some(hello.nonce);
+        let proven = hello.answers == Some(self.offer);
+        if proven {
+            self.offer = self.nonces.draw();
+        }
+        proven
     }
 
     fn welcome(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>) -> Greeting {
@@ -212,6 +219,7 @@ impl Peer {
         self.session = Some(Session::new(now, self.offer, theirs, facts, key, setup.timing.deadtime));
         self.offer = self.nonces.draw();
         self.pending = None;
+        self.stranger = None;
         self.renew = false;
         self.former = None;
         self.last_run = Some(facts.run);
@@ -228,7 +236,7 @@ impl Peer {
     pub fn part(&mut self, now: Instant) {
         if let Some(session) = self.session.take() {
             self.former = Some(session);
-            self.suspect(now, Untrusted::DifferentHaresources, false);
+            self.suspect(now, Untrusted::DifferentHaresources, true);
         }
     }
 
@@ -238,13 +246,11 @@ impl Peer {
         self.ever_heard = true;
     }
 
-    pub fn suspect(&mut self, now: Instant, why: Untrusted, on_ethernet: bool) {
+    /// Somebody untrusted is there. `certain`: these frames are fresh and authentic, or came over a cable, where nobody
+    /// else can send.
+    pub fn suspect(&mut self, now: Instant, why: Untrusted, certain: bool) {
         self.untrusted = Some((why, now));
-        if on_ethernet && !why.is_authentic() {
-            self.doubted_at = Some(now);
-        } else {
-            self.barred_at = Some(now);
-        }
+        *if certain { &mut self.barred_at } else { &mut self.doubted_at } = Some(now);
     }
 
     /// L7: this node was late by `length`; that time is nobody's silence. A goodbye is believed no longer, since the peer

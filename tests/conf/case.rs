@@ -109,7 +109,8 @@ fn describe(config: &Config<'_>, text: &mut String) {
     writeln!(text, "ms: keepalive {keepalive} warntime {warntime} deadtime {deadtime} initdead {initdead}").unwrap();
     let (failback, facility) = (config.auto_failback, config.logfacility);
     let (udpport, debug, cluster) = (config.udpport, config.debug, config.cluster);
-    writeln!(text, "failback {failback:?}, udpport {udpport}, facility {facility:?}, debug {debug}, cluster {cluster}").unwrap();
+    writeln!(text, "failback {failback:?}, udpport {udpport}, facility {facility:?}, debug {debug}, cluster {cluster}")
+        .unwrap();
     for link in &config.links {
         match link {
             Link::Serial { device, baud } => writeln!(text, "link serial {device} at {baud}"),
