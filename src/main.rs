@@ -127,7 +127,8 @@ struct Clear {
 }
 
 fn main() -> ExitCode {
-    let mut words = std::env::args();
+    // What is not UTF-8 is refused by name like any other wrong word.
+    let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let name = words.next().unwrap_or_default();
     let words: Vec<String> = words.collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -170,8 +171,8 @@ fn order_to(verb: &str, what: &str, run_dir: &Path, seconds: u64) -> u8 {
     if what.is_empty() || what.contains(char::is_whitespace) {
         return usage("lubdub: a group's key has no blanks\n");
     }
-    let wait = Duration::from_secs(seconds.min(host::WAIT_MAX.as_micros() / 1_000_000));
-    host::client::ask(run_dir, &format!("{verb} {what} {}", wait.as_millis()), wait)
+    let seconds = seconds.min(host::WAIT_MAX.as_micros() / 1_000_000);
+    host::client::ask(run_dir, &format!("{verb} {what} {}", seconds * 1_000), Duration::from_secs(seconds))
 }
 
 /// `hb_takeover` and `hb_standby` of Heartbeat: one word, `all` by default, usage and 1 for anything else. Unlike theirs

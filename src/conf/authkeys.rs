@@ -222,7 +222,7 @@ fn read_method<'a>(word: &Word<'a>, has_secret: bool, report: &mut Reporter<'a, 
         "sha256" => return Some(Method::Sha256),
         _ => {}
     }
-    let near = nearest(word.text, METHODS).filter(|_| has_secret);
+    let near = nearest(word.text, &mut METHODS.iter().copied()).filter(|_| has_secret);
     let remedy: Phrase<'a> = match near {
         Some(near) => say("did you mean `{}`?").with(near),
         None => say("write `md5`, `sha1` or `sha256` between the id and the secret"),

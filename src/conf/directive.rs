@@ -82,9 +82,9 @@ pub(super) fn is_medium(word: &str) -> bool {
 
 /// Every word that Heartbeat accepts at the beginning of a line.
 pub(super) fn all() -> impl Iterator<Item = &'static str> {
-    READ.into_iter().chain(others())
+    READ.iter().copied().chain(others())
 }
 
 fn others() -> impl Iterator<Item = &'static str> {
-    OTHER_LINKS.into_iter().chain(WHOLE_LINE).chain(OTHER)
+    OTHER_LINKS.iter().chain(&WHOLE_LINE).chain(&OTHER).copied()
 }

@@ -236,7 +236,7 @@ impl<'a> Options<'a> {
         if me.is_none() {
             let place = self.nodes.first().map_or(end, |node| node.place);
             let message = say("this node, `{}`, is not among the nodes").with(this_node);
-            let remedy = match nearest(this_node, self.nodes.iter().map(|node| node.text)) {
+            let remedy = match nearest(this_node, &mut self.nodes.iter().map(|node| node.text)) {
                 Some(near) => say("did you mean `{}`? Make `uname -n` and the node line the same").with(near),
                 None => say("name it in a node line as `uname -n` prints it, or say who this is with --node"),
             };
@@ -297,7 +297,7 @@ fn is_known<'a>(directive: &Word<'a>, report: &mut Reporter<'a, '_>) -> bool {
         let message = say("`{}` is a directive of Heartbeat that lubdub does not support yet").with(text);
         report.error(directive.place, message, say("remove the line, or put `#` before it"));
     } else {
-        let remedy = match nearest(text, directive::all()) {
+        let remedy = match nearest(text, &mut directive::all()) {
             Some(near) => say("did you mean `{}`?").with(near),
             None => say("remove the line, or put `#` before it"),
         };

@@ -138,7 +138,7 @@ impl<'a> Reading<'_, 'a> {
             return;
         }
         let message = say("node `{}` is not in ha.cf").with(word.text);
-        let remedy = match nearest(word.text, names()) {
+        let remedy = match nearest(word.text, &mut names()) {
             Some(near) => say("did you mean `{}`?").with(near),
             None => say("begin the line with a node of ha.cf"),
         };

@@ -62,7 +62,7 @@ pub(super) fn read_facility<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) 
     }
     let known = FACILITIES.iter().position(|facility| *facility == name);
     let Some(known) = known.and_then(|index| u8::try_from(index).ok()) else {
-        let remedy = match nearest(name, FACILITIES.into_iter().filter(|facility| !facility.is_empty())) {
+        let remedy = match nearest(name, &mut FACILITIES.iter().copied().filter(|facility| !facility.is_empty())) {
             Some(near) => say("did you mean `{}`?").with(near),
             None => say("write `daemon`, one of `local0` to `local7`, or `none`"),
         };

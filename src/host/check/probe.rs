@@ -3,7 +3,6 @@
 use super::Finding;
 use lubdub::conf::{Config, Link, Resource, Vip};
 use nix::net::if_::if_nametoindex;
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
@@ -32,17 +31,15 @@ pub fn probe(config: &Config<'_>, config_dir: &Path) -> Vec<Finding> {
         }
     }
     let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
-    let mut seen = BTreeSet::new();
     for resource in config.groups.iter().flat_map(|group| group.resources()) {
         let finding = match resource {
             Resource::Vip(vip) => probe_vip(&vip, &routes),
-            Resource::Script { name, .. } if !seen.insert(name) => None,
             Resource::Script { name: IPVSADM, .. } => probe_ipvsadm(config_dir),
             Resource::Script { name, .. } => probe_script(name, config_dir),
         };
         findings.extend(finding);
     }
-    // One interface of ten addresses is one finding.
+    // One interface of ten addresses, or one script of ten groups, is one finding.
     let mut kept: Vec<Finding> = Vec::new();
     findings.into_iter().for_each(|finding| {
         if !kept.contains(&finding) {

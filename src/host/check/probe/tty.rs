@@ -33,7 +33,7 @@ pub(super) fn probe(device: &str) -> Option<Finding> {
     let number = metadata.rdev();
     if is_console(number) {
         let message = format!("{device} is a console of the kernel: its messages would run into the beats");
-        let name = device.trim_start_matches("/dev/");
+        let name = device.strip_prefix("/dev/").unwrap_or(device);
         let remedy = format!("use another port, or remove `console={name}` from the kernel's command line");
         return Some(Finding::error(message, remedy));
     }
@@ -43,7 +43,7 @@ pub(super) fn probe(device: &str) -> Option<Finding> {
 }
 
 fn remedy(device: &str, holder: &Holder) -> String {
-    let name = device.trim_start_matches("/dev/");
+    let name = device.strip_prefix("/dev/").unwrap_or(device);
     if holder.name.contains("getty") || holder.name == "login" {
         return format!("systemctl disable --now serial-getty@{name}, or remove the getty's line from /etc/inittab");
     }
