@@ -70,6 +70,7 @@ mod verdict;
 pub use cable::{Cable, Count, Fault};
 pub use child::{Child, Exit};
 pub use clock::now;
+pub use daemon::locate as locate_daemon;
 pub use error::{Error, Result};
 pub use judge::{Judge, PACE};
 pub use lab::{Lab, VIP};

@@ -195,6 +195,16 @@ impl Node {
         self.await_exit(FAREWELL)
     }
 
+    /// Asks the daemon to end (SIGTERM) and does not wait.
+    pub fn terminate(&self) -> Result<()> {
+        self.daemon().map(|daemon| daemon.signal(Signal::SIGTERM))
+    }
+
+    /// Asks the daemon to read its files again (SIGHUP).
+    pub fn hang_up(&self) -> Result<()> {
+        self.daemon().map(|daemon| daemon.signal(Signal::SIGHUP))
+    }
+
     /// Waits until the daemon has ended.
     pub fn await_exit(&self, within: Duration) -> Result<Exit> {
         let exit = self.daemon()?.wait(within);
@@ -280,6 +290,12 @@ impl Node {
     pub fn configure(&self, file: &str, text: &str) -> Result<()> {
         let path = self.bench.shelf().join(self.name()).join("ha.d").join(file);
         fs::write(&path, text).context(&format!("write {file}"))
+    }
+
+    /// Changes the permission bits of a file of /etc/ha.d.
+    pub fn chmod(&self, file: &str, mode: u32) -> Result<()> {
+        let path = self.bench.shelf().join(self.name()).join("ha.d").join(file);
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).context(&format!("chmod {file}"))
     }
 
     /// The text of a file as the node sees it.

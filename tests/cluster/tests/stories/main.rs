@@ -1,0 +1,19 @@
+//! What two appliances do, told one story at a time. In one binary, so that the stories that wait run beside each other.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod active_active;
+mod beat;
+mod configuration;
+mod daemon_lost;
+mod failback;
+mod links;
+mod orders;
+mod ordinary_user;
+mod partition;
+mod power;
+mod scripts;
+mod start;
+mod status;
+mod stop;
+mod tutorial;
+mod vip;
