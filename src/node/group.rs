@@ -348,7 +348,7 @@ impl Group {
 
     fn hold(&mut self, scene: &Scene<'_>, fx: &mut Effects) {
         if scene.two_way && scene.theirs.is_some_and(|theirs| !theirs.state.holds()) {
-            self.provisional = false;
+            self.confirm(fx);
         }
         if let Some(cause) = self.must_yield(scene, fx) {
             self.down(Verb::Drop, cause, fx);
@@ -362,6 +362,14 @@ impl Group {
         } else if self.state == State::Giving && scene.theirs.is_none() {
             self.wish = None;
             self.turn(State::Held, Cause::NobodyAsks, fx);
+        }
+    }
+
+    /// The peer holds nothing: a claim without consent is one no longer. The peer may have answered for the VIP until it
+    /// heard of this claim, and have taught that to clients, without this node ever hearing it say so (L6).
+    fn confirm(&mut self, fx: &mut Effects) {
+        if core::mem::take(&mut self.provisional) {
+            fx.run.push(Verb::Announce).expect("one decision announces once");
         }
     }
 
