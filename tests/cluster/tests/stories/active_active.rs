@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use lubdub_cluster_tests::{FAILOVER, HANDOVER, SOON, exit_code, gap, nothing_moved, running, verdict_with};
+use lubdub_cluster_tests::{FAILOVER, HANDOVER, SOON, exit_code, gap, nothing_moved, verdict_with};
 use lubdub_lab::script::recording;
 use lubdub_lab::{Judge, Lab, Node, Pair, Result, VIP};
 

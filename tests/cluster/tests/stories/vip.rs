@@ -17,7 +17,8 @@ fn removed_with_its_primary_address_it_is_put_back() -> Result<()> {
 
 #[test]
 fn flushed_it_is_put_back() -> Result<()> {
-    put_back("ip addr flush dev eth0")
+    // It cannot be done: ip(8) gives up after ten rounds.
+    put_back("ip addr flush dev eth0 || true")
 }
 
 fn put_back(how: &str) -> Result<()> {
