@@ -1,7 +1,7 @@
 //! The first words of the lines of ha.cf.
 
 /// The directives that lubdub reads.
-pub(super) const READ: [&str; 13] = [
+pub(super) const READ: [&str; 15] = [
     "node",
     "serial",
     "baud",
@@ -13,6 +13,8 @@ pub(super) const READ: [&str; 13] = [
     "initdead",
     "auto_failback",
     "logfacility",
+    "logfile",
+    "debugfile",
     "debug",
     "cluster",
 ];
@@ -24,7 +26,7 @@ const OTHER_LINKS: [&str; 5] = ["mcast", "mcast6", "ucast", "ucast6", "udp"];
 const WHOLE_LINE: [&str; 5] = ["stonith", "stonith_host", "respawn", "failfast", "apiauth"];
 
 /// Heartbeat's other directives.
-const OTHER: [&str; 38] = [
+const OTHER: [&str; 36] = [
     "ping",
     "ping6",
     "ping_group",
@@ -34,8 +36,6 @@ const OTHER: [&str; 38] = [
     "env",
     "watchdog",
     "use_apphbd",
-    "logfile",
-    "debugfile",
     "use_logd",
     "conn_logd_time",
     "syslogmsgfmt",

@@ -28,6 +28,8 @@ pub(super) struct HaCf<'a> {
     pub udpport: u16,
     pub links: Vec<Link<'a>, LINKS_MAX>,
     pub logfacility: Option<u8>,
+    pub logfile: Option<&'a str>,
+    pub debugfile: Option<&'a str>,
     pub debug: u8,
     pub cluster: &'a str,
 }
@@ -43,6 +45,8 @@ struct Options<'a> {
     udpport: Option<Setting<'a, u16>>,
     auto_failback: Option<Setting<'a, AutoFailback>>,
     logfacility: Option<Setting<'a, Option<u8>>>,
+    logfile: Option<Setting<'a, &'a str>>,
+    debugfile: Option<Setting<'a, &'a str>>,
     debug: Option<Setting<'a, u8>>,
     cluster: Option<Setting<'a, &'a str>>,
     /// The line of the first medium: Heartbeat wants `baud` and `udpport` before it.
@@ -145,6 +149,8 @@ impl<'a> Options<'a> {
             }
             "logfacility" => put(&mut self.logfacility, directive, value, option::read_facility(value, report), report),
             "cluster" => put(&mut self.cluster, directive, value, option::read_cluster(value, report), report),
+            "logfile" => put(&mut self.logfile, directive, value, option::read_log_path(value, report), report),
+            "debugfile" => put(&mut self.debugfile, directive, value, option::read_log_path(value, report), report),
             _ => put(&mut self.debug, directive, value, option::read_debug(value, report), report),
         }
     }
@@ -280,6 +286,8 @@ impl<'a> Options<'a> {
             auto_failback: self.auto_failback.map_or(AutoFailback::Legacy, |given| given.value),
             udpport: self.udpport.map_or(UDPPORT_DEFAULT, |given| given.value),
             logfacility: self.logfacility.and_then(|given| given.value),
+            logfile: self.logfile.map(|given| given.value),
+            debugfile: self.debugfile.map(|given| given.value),
             debug: self.debug.map_or(0, |given| given.value),
             cluster: self.cluster.map_or(CLUSTER_DEFAULT, |given| given.value),
             nodes: self.nodes,

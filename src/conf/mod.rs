@@ -80,6 +80,10 @@ pub struct Config<'a> {
     pub links: Vec<Link<'a>, LINKS_MAX>,
     /// `logfacility`: the syslog facility's number (RFC 5424 table 1), none for `none` or when absent.
     pub logfacility: Option<u8>,
+    /// `logfile`: the absolute path of the file that gets every line but those for debugging.
+    pub logfile: Option<&'a str>,
+    /// `debugfile`: the absolute path of the file that gets every line.
+    pub debugfile: Option<&'a str>,
     /// `debug`, 0 to 255.
     pub debug: u8,
     /// `cluster`: two pairs on one LAN may share everything else.
@@ -157,6 +161,8 @@ pub fn read<'a>(
         udpport: cluster.udpport,
         links: cluster.links,
         logfacility: cluster.logfacility,
+        logfile: cluster.logfile,
+        debugfile: cluster.debugfile,
         debug: cluster.debug,
         cluster: cluster.cluster,
         groups,

@@ -14,6 +14,9 @@ const FACILITIES: [&str; 24] = [
     "", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ];
 
+/// Bytes of a path at most (`PATH_MAX` of linux/limits.h, less its NUL).
+const PATH_MAX: usize = 4_095;
+
 /// A number in decimal digits without a sign, at most `max`.
 fn number(text: &str, max: u32) -> Option<u32> {
     let digits = text.bytes().all(|b| b.is_ascii_digit());
@@ -70,6 +73,17 @@ pub(super) fn read_facility<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) 
         return None;
     };
     Some(Some(known))
+}
+
+/// The path of a file. What exists there is not looked at: the file may be on a disk that is mounted later.
+pub(super) fn read_log_path<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<&'a str> {
+    let name = word.text.rsplit('/').next();
+    if !word.text.starts_with('/') || matches!(name, Some("" | "." | "..")) || word.text.len() > PATH_MAX {
+        let message = say("`{}` is not the absolute path of a file").with(word.text);
+        report.error(word.place, message, say("write the whole path, for example /var/log/ha-log"));
+        return None;
+    }
+    Some(word.text)
 }
 
 pub(super) fn read_debug<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<u8> {

@@ -1,7 +1,8 @@
 //! The one clock of the daemon and the one timer that wakes it.
 //!
 //! `CLOCK_BOOTTIME` (clock_gettime(2)) runs on while the machine is suspended and is never set by anybody, so a node
-//! that slept sees the time it missed and no administrator can move a deadline.
+//! that slept sees the time it missed and no administrator can move a deadline. The wall clock only dates what people
+//! read.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -20,6 +21,13 @@ pub fn now() -> Instant {
     let t = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("Linux has had CLOCK_BOOTTIME since 2.6.39");
     // Neither part is negative on a clock that began at boot.
     Instant::from_micros(t.tv_sec().unsigned_abs() * 1_000_000 + t.tv_nsec().unsigned_abs() / 1_000)
+}
+
+/// The wall clock, in microseconds since 1970 (UTC): for the stamp on a line that people read, and for nothing else.
+pub fn wall() -> u64 {
+    let t = clock_gettime(ClockId::CLOCK_REALTIME).expect("Linux has always had CLOCK_REALTIME");
+    // A clock set to before 1970 is shown as 1970.
+    u64::try_from(t.tv_sec()).map_or(0, |seconds| seconds * 1_000_000 + t.tv_nsec().unsigned_abs() / 1_000)
 }
 
 /// One deadline. A timerfd fires at the microsecond asked for; tokio's own timer wheel rounds up to the next millisecond.

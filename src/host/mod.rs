@@ -23,6 +23,7 @@ mod report;
 mod resources;
 mod script;
 mod serial;
+mod stamp;
 mod status;
 mod sys;
 mod vip;
@@ -191,6 +192,7 @@ impl Daemon {
     fn new(config: &Config<'_>, config_dir: &Path, run_dir: &RunDir) -> io::Result<Self> {
         let mut log = Log::new(config.logfacility);
         log.set_debug(config.debug > 0);
+        log.open_files(config.logfile, config.debugfile);
         let log = Rc::new(RefCell::new(log));
         let names = Names::of(config);
         let resources =

@@ -1,4 +1,4 @@
-//! The log: to syslog or to standard error, a line at a time, never waiting for whoever reads it.
+//! The log: to syslog, to files or to standard error, a line at a time, never waiting for whoever reads it.
 //!
 //! What cannot be written at once is lost and counted, and the count is said when writing works again. A beat is worth
 //! more than a line about it.
@@ -11,10 +11,12 @@ use std::path::{Path, PathBuf};
 
 use lubdub::time::Instant;
 
+mod file;
 mod line;
 mod repeats;
 mod stream;
 
+use file::Files;
 use line::Line;
 use repeats::Repeats;
 use stream::Stream;
@@ -23,6 +25,8 @@ use stream::Stream;
 const LONGEST_LINE: usize = 1_024;
 /// Where local daemons reach syslog (syslog(3)).
 const SYSLOG: &str = "/dev/log";
+/// Which events of [`Log::repeated`] are those of a file that cannot be written; the loop's own are smaller.
+const TROUBLE: u32 = 1 << 31;
 
 /// How much a line matters: the severities of syslog(3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +72,7 @@ impl fmt::Display for Times {
 pub struct Log {
     syslog: Option<Syslog>,
     stream: Stream,
+    files: Option<Files>,
     debug: bool,
     lost: u64,
     repeats: Repeats,
@@ -82,7 +87,23 @@ impl Log {
 
     fn to(facility: Option<u8>, socket: &Path, stream: &impl AsFd) -> Self {
         let syslog = facility.and_then(|facility| Syslog::new(facility, socket).ok());
-        Self { syslog, stream: Stream::new(stream.as_fd()), debug: false, lost: 0, repeats: Repeats::default() }
+        Self {
+            syslog,
+            stream: Stream::new(stream.as_fd()),
+            files: None,
+            debug: false,
+            lost: 0,
+            repeats: Repeats::default(),
+        }
+    }
+
+    /// Writes to these files too, ha.cf's `logfile` and `debugfile`. Without syslog they are the only place, and standard
+    /// error gets what none of them can take.
+    pub fn open_files(&mut self, logfile: Option<&str>, debugfile: Option<&str>) {
+        match Files::open(logfile, debugfile) {
+            Ok(files) => self.files = files,
+            Err(error) => self.line(Level::Err, format_args!("the files of the log are not written: {error}")),
+        }
     }
 
     /// Whether lines at [`Level::Debug`] are written. At first they are not.
@@ -93,6 +114,10 @@ impl Log {
     /// Writes one line, or counts it as lost. Longer ones are cut; control characters become question marks.
     pub fn line(&mut self, level: Level, text: fmt::Arguments<'_>) {
         if level == Level::Debug && !self.debug {
+            return;
+        }
+        let filed = self.files.as_mut().is_some_and(|files| files.write(level, text));
+        if filed && self.syslog.is_none() {
             return;
         }
         self.say_lost();
@@ -114,17 +139,29 @@ impl Log {
         self.line(level, text);
     }
 
-    /// Says what is due: counts whose 60 s have passed, and lines lost.
+    /// Says what is due: counts whose 60 s have passed, files that cannot be written, and lines lost.
     pub fn flush_due(&mut self, now: Instant) {
         while let Some(due) = self.repeats.take_due(now) {
             self.line(due.level, format_args!("{} ({} in the last 60 s)", due.text, Times(due.count)));
         }
+        self.say_trouble(now);
         self.say_lost();
     }
 
     /// When [`Self::flush_due`] has a count to say.
     pub fn wake_at(&self) -> Option<Instant> {
         self.repeats.wake_at()
+    }
+
+    /// A file that cannot be written is said elsewhere, once a minute at most.
+    fn say_trouble(&mut self, now: Instant) {
+        while let Some((path, error)) = self.files.as_mut().and_then(Files::trouble) {
+            let text = Line::<LONGEST_LINE>::new(format_args!("log file {path}: {error}; tried again every second"));
+            if !self.repeats.count(TROUBLE) {
+                self.repeats.begin(TROUBLE, now, Level::Warning, format_args!("{text}"));
+                self.write(Level::Warning, format_args!("{text}"));
+            }
+        }
     }
 
     fn say_lost(&mut self) {
@@ -166,7 +203,7 @@ impl Syslog {
     }
 
     /// The form of RFC 3164 that daemons write on their own machine: without the host, and here without the time, which
-    /// syslog adds, because this daemon reads no wall clock.
+    /// syslog adds.
     fn write(&self, level: Level, text: fmt::Arguments<'_>) -> io::Result<()> {
         let priority = u32::from(self.facility) * 8 + level as u32;
         let line = Line::<LONGEST_LINE>::new(format_args!("<{priority}>lubdub[{}]: {text}", self.pid));

@@ -111,6 +111,11 @@ fn describe(config: &Config<'_>, text: &mut String) {
     let (udpport, debug, cluster) = (config.udpport, config.debug, config.cluster);
     writeln!(text, "failback {failback:?}, udpport {udpport}, facility {facility:?}, debug {debug}, cluster {cluster}")
         .unwrap();
+    for (name, path) in [("logfile", config.logfile), ("debugfile", config.debugfile)] {
+        if let Some(path) = path {
+            writeln!(text, "{name} {path}").unwrap();
+        }
+    }
     for link in &config.links {
         match link {
             Link::Serial { device, baud } => writeln!(text, "link serial {device} at {baud}"),

@@ -26,11 +26,7 @@ fn the_interface_goes_down_and_up() -> Result<()> {
     one_link_fails(ETHERNET, |lab| set(lab, "down"), |lab| set(lab, "up"))
 }
 
-fn one_link_fails(
-    link: &str,
-    fail: impl Fn(&Lab) -> Result<()>,
-    mend: impl Fn(&Lab) -> Result<()>,
-) -> Result<()> {
+fn one_link_fails(link: &str, fail: impl Fn(&Lab) -> Result<()>, mend: impl Fn(&Lab) -> Result<()>) -> Result<()> {
     let lab = running(appliance())?;
     let [one, two] = lab.nodes();
     let judge = asking(&lab, one)?;

@@ -1,8 +1,8 @@
 //! Orders by command: what they do, what they print, how they end.
 
 use lubdub_cluster_tests::{
-    FAILOVER, GROUP, HANDOVER, LONGER_THAN_F, SERVICE, SOON, appliance, asking, exit_code, gap, nothing_moved, ran, running, said,
-    sedentary, settled, stays, verdict_with,
+    FAILOVER, GROUP, HANDOVER, LONGER_THAN_F, SERVICE, SOON, appliance, asking, exit_code, gap, nothing_moved, ran,
+    running, said, sedentary, settled, stays, verdict_with,
 };
 use lubdub_lab::{Exit, Lab, Node, Result};
 

@@ -1,6 +1,8 @@
 //! The owner loses its power.
 
-use lubdub_cluster_tests::{FAILOVER, GROUP, SERIAL, asking, exit_code, gap, nothing_moved, running, settled, verdict_with};
+use lubdub_cluster_tests::{
+    FAILOVER, GROUP, SERIAL, asking, exit_code, gap, nothing_moved, running, settled, verdict_with,
+};
 use lubdub_lab::{Lab, Pair, Result, Verdict};
 
 #[test]

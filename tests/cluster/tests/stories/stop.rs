@@ -1,7 +1,8 @@
 //! The owner is stopped in order.
 
 use lubdub_cluster_tests::{
-    FAILOVER, GROUP, HANDOVER, SERVICE, SOON, appliance, asking, gap, group_state, nothing_moved, running, says, verdict_with,
+    FAILOVER, GROUP, HANDOVER, SERVICE, SOON, appliance, asking, gap, group_state, nothing_moved, running, says,
+    verdict_with,
 };
 use lubdub_lab::{Exit, Result, VIP};
 
