@@ -1,0 +1,169 @@
+//! SIGHUP: keys, timings and haresources change while the pair lives, and no resource moves.
+
+use lubdub_cluster_tests::{
+    GROUP, SECOND, SERVICE, SOON, appliance, asking, nothing_moved, running, said, says, settled, sh, stays,
+};
+use lubdub_lab::script::recording;
+use lubdub_lab::{Lab, Node, Pair, Result};
+
+const OTHER: &str = "192.168.20.101/24/eth0";
+
+#[test]
+fn keys_rotate_without_a_gap() -> Result<()> {
+    let lab = running(appliance())?;
+    let judge = asking(&lab, lab.node1())?;
+    let steps = ["auth 4\n3 md5 redhat\n4 sha256 a-longer-secret\n", "auth 4\n4 sha256 a-longer-secret\n"];
+    for keys in steps {
+        for node in lab.nodes() {
+            reloaded(node, "authkeys", keys)?;
+            for node in lab.nodes() {
+                assert!(node.status()?.peer_alive());
+            }
+        }
+    }
+    stays(&judge, lab.node1(), SECOND)?;
+    settled(&lab, lab.node1())?;
+    for node in lab.nodes() {
+        assert_eq!((said(node, "Late heartbeat"), said(node, "untrusted"), said(node, "-> dead")), (0, 0, 0));
+    }
+    unmoved(&lab)?;
+    nothing_moved(judge, lab.node1()).map(drop)
+}
+
+#[test]
+fn a_key_replaced_on_one_node_after_the_other_is_no_gap_either() -> Result<()> {
+    let lab = running(appliance())?;
+    let judge = asking(&lab, lab.node1())?;
+    for node in lab.nodes() {
+        reloaded(node, "authkeys", "auth 3\n3 md5 a-new-secret\n")?;
+        stays(&judge, lab.node1(), SECOND)?;
+    }
+    settled(&lab, lab.node1())?;
+    unmoved(&lab)?;
+    nothing_moved(judge, lab.node1()).map(drop)
+}
+
+#[test]
+fn timings_change_one_node_after_the_other_and_the_difference_is_told() -> Result<()> {
+    let lab = running(appliance())?;
+    let judge = asking(&lab, lab.node1())?;
+    for node in lab.nodes() {
+        let ha_cf = node.read("/etc/ha.d/ha.cf")?.replace("deadtime 300ms", "deadtime 900ms");
+        reloaded(node, "ha.cf", &ha_cf)?;
+        says(lab.node1(), "deadtime is")?;
+    }
+    settled(&lab, lab.node1())?;
+    unmoved(&lab)?;
+    nothing_moved(judge, lab.node1())?;
+    lab.node1().power_off()?;
+    let line = says(lab.node2(), "silent on every link")?;
+    assert!(line.contains("deadtime 900 ms"), "{line}");
+    Ok(())
+}
+
+#[test]
+fn a_group_more_starts_when_both_know_it_and_a_group_less_stops() -> Result<()> {
+    let lab = running(appliance().with_script("other", recording("other")))?;
+    let [one, two] = lab.nodes();
+    let judge = asking(&lab, one)?;
+    let both = format!("node1.a.com {GROUP} {SERVICE}\nnode2.a.com {OTHER} other\n");
+    reloaded(one, "haresources", &both)?;
+    for node in lab.nodes() {
+        let status = node.await_status(SOON, |status| status.peer.state == "untrusted")?;
+        assert_eq!(status.peer.why.as_deref(), Some("different-haresources"));
+    }
+    stays(&judge, one, SECOND * 4)?;
+    reloaded(two, "haresources", &both)?;
+    lab.await_held(OTHER, two, SOON)?;
+    lab.await_whole(SOON)?;
+    assert_eq!(two.script("other").moves(), ["start"]);
+    let one_group = format!("node1.a.com {GROUP} {SERVICE}\n");
+    for node in lab.nodes() {
+        reloaded(node, "haresources", &one_group)?;
+    }
+    settled(&lab, one)?;
+    assert!(!sh(two, "ip -4 address show dev eth0")?.contains("192.168.20.101"));
+    assert_eq!(two.script("other").moves(), ["start", "stop"]);
+    unmoved(&lab)?;
+    nothing_moved(judge, one).map(drop)
+}
+
+#[test]
+fn a_resource_that_leaves_its_line_stops_and_one_that_comes_starts() -> Result<()> {
+    let lab = running(appliance().with_script("other", recording("other")))?;
+    let [one, two] = lab.nodes();
+    let judge = asking(&lab, one)?;
+    let other = format!("node1.a.com {GROUP} other\n");
+    for node in lab.nodes() {
+        reloaded(node, "haresources", &other)?;
+    }
+    says(one, "other: started")?;
+    settled(&lab, one)?;
+    assert_eq!(one.script(SERVICE).moves(), ["start", "stop"]);
+    assert_eq!(one.script("other").moves(), ["start"]);
+    assert_eq!((two.script("other").moves().len(), two.script(SERVICE).moves().len()), (0, 0));
+    nothing_moved(judge, one).map(drop)
+}
+
+#[test]
+fn a_bad_file_keeps_the_old_configuration_and_says_why() -> Result<()> {
+    let lab = running(appliance())?;
+    let one = lab.node1();
+    let judge = asking(&lab, one)?;
+    for (file, text, why) in [
+        ("ha.cf", "node node1.a.com\n", "/etc/ha.d/ha.cf:"),
+        ("haresources", "node1.a.com 192.168.20.300\n", "/etc/ha.d/haresources:1:13: "),
+        ("authkeys", "auth 7\n3 md5 redhat\n", "/etc/ha.d/authkeys:1:6: "),
+    ] {
+        let good = one.read(&format!("/etc/ha.d/{file}"))?;
+        let mark = one.log().mark();
+        one.configure(file, text)?;
+        one.hang_up()?;
+        one.log().await_line(mark, SOON, why)?;
+        one.log().await_line(mark, SOON, "the configuration in force is kept")?;
+        one.configure(file, &good)?;
+    }
+    settled(&lab, one)?;
+    unmoved(&lab)?;
+    nothing_moved(judge, one).map(drop)
+}
+
+#[test]
+fn other_links_need_a_restart() -> Result<()> {
+    let lab = running(appliance())?;
+    let one = lab.node1();
+    let ha_cf = one.read("/etc/ha.d/ha.cf")?.replace("bcast eth1", "bcast eth0");
+    one.configure("ha.cf", &ha_cf)?;
+    one.hang_up()?;
+    says(one, "that needs a restart")?;
+    settled(&lab, one)
+}
+
+fn reloaded(node: &Node, file: &str, text: &str) -> Result<()> {
+    let mark = node.log().mark();
+    node.configure(file, text)?;
+    node.hang_up()?;
+    node.log().await_line(mark, SOON, "reload: done").map(drop)
+}
+
+/// The service was started once, on its preferred node, and never touched again.
+fn unmoved(lab: &Lab) -> Result<()> {
+    assert_eq!(lab.node1().script(SERVICE).moves(), ["start"]);
+    assert_eq!(lab.node2().script(SERVICE).moves().len(), 0);
+    Ok(())
+}
+
+#[test]
+fn a_reload_that_changes_nothing_changes_nothing() -> Result<()> {
+    let lab = running(Pair::appliance())?;
+    let judge = asking(&lab, lab.node1())?;
+    for _ in 0..3 {
+        for node in lab.nodes() {
+            let mark = node.log().mark();
+            node.hang_up()?;
+            node.log().await_line(mark, SOON, "reload: done")?;
+        }
+    }
+    settled(&lab, lab.node1())?;
+    nothing_moved(judge, lab.node1()).map(drop)
+}
