@@ -9,8 +9,9 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, ppoll};
@@ -64,6 +65,8 @@ struct Shared {
     ends: [Port; 2],
     /// Indexed by the sending end.
     directions: [Mutex<Direction>; 2],
+    /// Bytes were taken from the sending end.
+    taken: [Condvar; 2],
     powered: Mutex<[bool; 2]>,
     stop: EventFd,
 }
@@ -120,6 +123,7 @@ impl Cable {
         let shared = Arc::new(Shared {
             ends: [Port::open()?, Port::open()?],
             directions: Default::default(),
+            taken: Default::default(),
             powered: Mutex::new([true; 2]),
             stop: EventFd::from_flags(EfdFlags::EFD_CLOEXEC)?,
         });
@@ -167,6 +171,12 @@ impl Cable {
     /// What has become of the bytes that this end sent.
     pub fn count(&self, from: End) -> Count {
         lock(&self.shared.directions[from]).count
+    }
+
+    /// Waits until this end has sent more than so many bytes in all.
+    pub fn await_more(&self, from: End, than: u64, within: Duration) -> Option<Count> {
+        let (direction, taken) = (&self.shared.directions[from], &self.shared.taken[from]);
+        clock::await_in(direction, taken, within, |d| (d.count.sent > than).then_some(d.count))
     }
 }
 
@@ -216,6 +226,7 @@ impl<'a> Pump<'a> {
         let mut buffer = [0; TRANSMIT_BUFFER];
         if let Ok(n) = (&port.master).read(&mut buffer) {
             lock(&self.shared.directions[self.from]).count.sent += n as u64;
+            self.shared.taken[self.from].notify_all();
             self.line.push(&buffer[..n], port.baud(), clock::now());
         }
     }

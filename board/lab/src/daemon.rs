@@ -7,19 +7,19 @@ use std::sync::OnceLock;
 
 use crate::error::{Context, Error, Result};
 
-/// The daemon's file. `LUBDUB_PROFILE=release` builds the release profile.
-pub fn locate() -> Result<PathBuf> {
+/// The daemon's file: `$LUBDUB_BIN`, or what cargo builds in `$LUBDUB_PROFILE`, or else in this profile.
+pub fn locate(profile: &str) -> Result<PathBuf> {
     if let Some(file) = env::var_os("LUBDUB_BIN") {
         return Ok(PathBuf::from(file));
     }
     static BUILT: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
-    BUILT.get_or_init(|| build().map_err(|error| error.to_string())).clone().map_err(Error::new)
+    BUILT.get_or_init(|| build(profile).map_err(|error| error.to_string())).clone().map_err(Error::new)
 }
 
-fn build() -> Result<PathBuf> {
+fn build(profile: &str) -> Result<PathBuf> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let profile = env::var("LUBDUB_PROFILE").unwrap_or_else(|_| "dev".into());
+    let profile = env::var("LUBDUB_PROFILE").unwrap_or_else(|_| profile.into());
     let output = Command::new(cargo)
         .current_dir(workspace)
         .args(["build", "--package", "lubdub", "--bin", "lubdub", "--message-format", "json-render-diagnostics"])

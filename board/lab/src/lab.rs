@@ -32,7 +32,7 @@ impl Lab {
     pub fn new(mut pair: Pair) -> Result<Self> {
         let daemon = match &pair.daemon {
             Some(file) => file.clone(),
-            None => daemon::locate()?,
+            None => daemon::locate("dev")?,
         };
         let ipvs = kernel_has_ipvs();
         if !ipvs && pair.resource_d.iter().all(|(name, _)| name != "ipvsadm") {

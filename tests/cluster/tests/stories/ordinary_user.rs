@@ -31,7 +31,7 @@ fn has_a_pair_of_appliances_too() {
 fn as_nobody(dir: &Path) -> std::io::Result<std::process::Output> {
     let (story, daemon) = (dir.join("story"), dir.join("lubdub"));
     fs::copy(std::env::current_exe()?, &story)?;
-    fs::copy(locate_daemon().map_err(|error| std::io::Error::other(error.to_string()))?, &daemon)?;
+    fs::copy(locate_daemon("dev").map_err(|error| std::io::Error::other(error.to_string()))?, &daemon)?;
     let mut command = Command::new(story);
     command.args(["--exact", "ordinary_user::story", "--ignored", "--nocapture"]).env(DAEMON, daemon).current_dir("/");
     // Another user than the one who runs the tests only where that one is root.
