@@ -1,6 +1,6 @@
 //! What the two appliances stand on: the machine room with its switch and cables, and the client.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nix::unistd::{getegid, geteuid};
 
@@ -8,7 +8,7 @@ use crate::cable::Cable;
 use crate::error::{Context, Result};
 use crate::judge::ASKERS_NETWORK;
 use crate::node;
-use crate::root::SHELF;
+use crate::root::{PTY_SHELF, SHELF, port_names};
 use crate::space::{Blueprint, Space};
 use crate::step::Steps;
 use crate::switch::{self, Crossover, Plug, Wire};
@@ -32,13 +32,18 @@ impl Bench {
         let lan = Wire::new(&room, "lan")?;
         let crossover = Crossover::new(&room)?;
         let client = client(&room, &lan).context("make the client")?;
-        Ok(Self { cable: Cable::new()?, lan, crossover, client, room })
+        let cable = Cable::new(&shelf(&room)).context("lay the serial cable")?;
+        Ok(Self { cable, lan, crossover, client, room })
     }
 
     /// The lab's files, from outside. They are on a tmpfs in the machine room: nothing is left when the room is gone.
     pub fn shelf(&self) -> PathBuf {
-        self.room.root().join(SHELF.trim_start_matches('/'))
+        shelf(&self.room)
     }
+}
+
+fn shelf(room: &Space) -> PathBuf {
+    room.root().join(SHELF.trim_start_matches('/'))
 }
 
 /// The outermost box. For an ordinary user it is a user namespace in which that user is root.
@@ -53,6 +58,16 @@ fn room() -> Result<Space> {
         before.write("/proc/self/gid_map".as_ref(), format!("0 {} 1", getegid()))?;
     }
     steps.keep_mounts_private()?.mount("tmpfs", SHELF.as_ref(), libc::MS_NOSUID, "mode=755")?;
+    let ptys = Path::new(SHELF).join(PTY_SHELF);
+    steps.mkdir(&ptys)?.mount(
+        "devpts",
+        &ptys,
+        libc::MS_NOSUID | libc::MS_NOEXEC,
+        "newinstance,ptmxmode=0666,mode=620",
+    )?;
+    for index in [0, 1] {
+        steps.mkdir(&Path::new(SHELF).join(port_names(index)))?;
+    }
     Space::new(&Blueprint { inside: None, own, before, steps })
 }
 

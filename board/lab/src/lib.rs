@@ -57,6 +57,7 @@ mod line;
 mod log;
 mod node;
 mod pair;
+mod random;
 mod root;
 pub mod script;
 mod space;
@@ -67,7 +68,7 @@ mod switch;
 mod sys;
 mod verdict;
 
-pub use cable::{Cable, Count, Fault};
+pub use cable::{Cable, Count, End, Fault};
 pub use child::{Child, Exit};
 pub use clock::now;
 pub use daemon::locate as locate_daemon;

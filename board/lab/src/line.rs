@@ -12,10 +12,19 @@ pub const WAKEUP: usize = 256;
 /// Start bit, 8 data bits, stop bit.
 const BITS_PER_BYTE: u64 = 10;
 
+/// Who put a byte on the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The node at the sending end.
+    Sender,
+    /// Something else: a console, a getty, interference.
+    Stray,
+}
+
 /// Bytes on their way, each with the time at which its last bit has left.
 #[derive(Debug, Default)]
 pub struct Line {
-    queue: VecDeque<(u8, Instant)>,
+    queue: VecDeque<(u8, Origin, Instant)>,
     busy_until: Option<Instant>,
 }
 
@@ -25,13 +34,23 @@ pub fn byte_time(baud: u32) -> Duration {
 }
 
 impl Line {
-    /// The sender hands over bytes now.
-    pub fn push(&mut self, bytes: &[u8], baud: u32, now: Instant) {
+    /// Somebody hands over bytes now.
+    pub fn push(&mut self, bytes: &[u8], origin: Origin, baud: u32, now: Instant) {
         let each = byte_time(baud);
         let mut at = self.busy_until.map_or(now, |until| until.max(now));
         for byte in bytes {
             at += each;
-            self.queue.push_back((*byte, at));
+            self.queue.push_back((*byte, origin, at));
+        }
+        self.busy_until = Some(at);
+    }
+
+    /// After a time in which nothing could leave: every byte leaves from now on.
+    pub fn resume(&mut self, baud: u32, now: Instant) {
+        let (each, mut at) = (byte_time(baud), now);
+        for byte in &mut self.queue {
+            at += each;
+            byte.2 = at;
         }
         self.busy_until = Some(at);
     }
@@ -44,15 +63,15 @@ impl Line {
     /// When the receiver's FIFO has something worth an interrupt: it is full, or the line fell quiet.
     pub fn next_delivery(&self) -> Option<Instant> {
         let last = self.queue.len().checked_sub(1)?;
-        self.queue.get(last.min(RECEIVE_FIFO - 1)).map(|(_, at)| *at)
+        self.queue.get(last.min(RECEIVE_FIFO - 1)).map(|byte| byte.2)
     }
 
     /// At most a FIFO's worth of bytes whose last bit has left by now. Every byte waits for its FIFO's delivery.
-    pub fn deliver(&mut self, now: Instant) -> Vec<u8> {
+    pub fn deliver(&mut self, now: Instant) -> Vec<(u8, Origin)> {
         let mut bytes = Vec::with_capacity(RECEIVE_FIFO);
         if self.next_delivery().is_some_and(|at| at <= now) {
-            while bytes.len() < RECEIVE_FIFO && self.queue.front().is_some_and(|(_, at)| *at <= now) {
-                bytes.extend(self.queue.pop_front().map(|(byte, _)| byte));
+            while bytes.len() < RECEIVE_FIFO && self.queue.front().is_some_and(|byte| byte.2 <= now) {
+                bytes.extend(self.queue.pop_front().map(|(byte, origin, _)| (byte, origin)));
             }
         }
         bytes
@@ -61,8 +80,13 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use super::Origin::{Sender, Stray};
     use super::*;
     use crate::clock::now;
+
+    fn delivered(line: &mut Line, at: Instant) -> Vec<u8> {
+        line.deliver(at).into_iter().map(|(byte, _)| byte).collect()
+    }
 
     #[test]
     fn ten_bits_a_byte() {
@@ -73,17 +97,17 @@ mod tests {
     #[test]
     fn a_byte_arrives_when_its_last_bit_has_left() {
         let (mut line, start) = (Line::default(), now());
-        line.push(b"x", 9600, start);
+        line.push(b"x", Sender, 9600, start);
         let at = start + byte_time(9600);
         assert_eq!(line.next_delivery(), Some(at));
-        assert_eq!(line.deliver(at - Duration::from_nanos(1)), b"");
-        assert_eq!(line.deliver(at), b"x");
+        assert_eq!(delivered(&mut line, at - Duration::from_nanos(1)), b"");
+        assert_eq!(delivered(&mut line, at), b"x");
     }
 
     #[test]
     fn at_most_sixteen_arrive_together() {
         let (mut line, start) = (Line::default(), now());
-        line.push(&[7; 40], 115_200, start);
+        line.push(&[7; 40], Sender, 115_200, start);
         assert_eq!(line.next_delivery(), Some(start + byte_time(115_200) * 16));
         let late = start + Duration::from_secs(1);
         assert_eq!([line.deliver(late).len(), line.deliver(late).len(), line.deliver(late).len()], [16, 16, 8]);
@@ -92,12 +116,23 @@ mod tests {
     #[test]
     fn bytes_queue_behind_bytes_and_an_idle_line_starts_afresh() {
         let (mut line, start) = (Line::default(), now());
-        line.push(b"ab", 115_200, start);
-        line.push(b"c", 115_200, start);
+        line.push(b"ab", Sender, 115_200, start);
+        line.push(b"c", Sender, 115_200, start);
         assert_eq!(line.next_delivery(), Some(start + byte_time(115_200) * 3));
-        assert_eq!(line.deliver(start + byte_time(115_200) * 3), b"abc");
+        assert_eq!(delivered(&mut line, start + byte_time(115_200) * 3), b"abc");
         let later = start + Duration::from_secs(1);
-        line.push(b"d", 115_200, later);
+        line.push(b"d", Sender, 115_200, later);
         assert_eq!(line.next_delivery(), Some(later + byte_time(115_200)));
+    }
+
+    #[test]
+    fn a_line_that_was_stalled_goes_on_at_its_speed() {
+        let (mut line, start) = (Line::default(), now());
+        line.push(b"ab", Sender, 115_200, start);
+        line.push(b"?", Stray, 115_200, start);
+        let later = start + Duration::from_secs(1);
+        line.resume(9600, later);
+        assert_eq!(line.next_delivery(), Some(later + byte_time(9600) * 3));
+        assert_eq!(line.deliver(later + Duration::from_secs(1)), [(b'a', Sender), (b'b', Sender), (b'?', Stray)]);
     }
 }

@@ -111,11 +111,7 @@ impl Node {
 
     fn assemble(&self) -> Result<Space> {
         let bench = &self.bench;
-        let shelf = NodeShelf {
-            name: self.name().into(),
-            dir: Path::new(SHELF).join(self.name()),
-            serial: bench.cable.path(self.index),
-        };
+        let shelf = NodeShelf { name: self.name().into(), dir: Path::new(SHELF).join(self.name()), index: self.index };
         let space = Space::new(&Blueprint {
             inside: Some((&bench.room, libc::CLONE_NEWUSER | libc::CLONE_NEWNS)),
             own: libc::CLONE_NEWNET | libc::CLONE_NEWUTS | libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC,

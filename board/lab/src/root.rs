@@ -9,6 +9,20 @@ use crate::step::Steps;
 /// The lab's own files, as every box sees them before it changes its root: a tmpfs that goes away with the lab.
 pub const SHELF: &str = "/tmp";
 
+/// The lab's own instance of devpts, on the shelf.
+pub const PTY_SHELF: &str = "pts";
+/// The same where the nodes see it.
+pub const PTYS: &str = "/dev/uart";
+/// The name of a node's port, in the directory [`port_names`] on the shelf and in /dev.
+pub const PORT: &str = "ttyS1";
+/// Where a node sees its directory of port names.
+const PORT_NAMES: &str = "/lab/tty";
+
+/// The directory on the shelf with the names of a node's ports, which come and go.
+pub fn port_names(index: usize) -> String {
+    format!("tty{index}")
+}
+
 /// Directories of the host's root that a node has for itself.
 const OWN: [&str; 6] = ["dev", "etc", "proc", "run", "sys", "tmp"];
 /// Entries of /etc that a node has for itself.
@@ -21,8 +35,8 @@ pub struct NodeShelf {
     pub name: String,
     /// The directory on the shelf.
     pub dir: PathBuf,
-    /// The pty that is its /dev/ttyS1.
-    pub serial: PathBuf,
+    /// Its number.
+    pub index: usize,
 }
 
 /// The steps that build the root and end in it.
@@ -41,6 +55,8 @@ pub fn steps(shelf: &NodeShelf) -> Result<Steps> {
     steps.mkdir(&root.join("tmp"))?.mount("tmpfs", &root.join("tmp"), quiet, "mode=1777")?;
     let bin = root.join("lab/bin");
     steps.mkdir(&root.join("lab"))?.mkdir(&bin)?.bind_read_only(&Path::new(SHELF).join("bin"), &bin)?;
+    let names = root.join(PORT_NAMES.trim_start_matches('/'));
+    steps.mkdir(&names)?.bind_read_only(&Path::new(SHELF).join(port_names(shelf.index)), &names)?;
     steps.seal(&root.join("dev"))?.seal(&root)?.hostname(&shelf.name)?.pivot(&root)?;
     Ok(steps)
 }
@@ -93,8 +109,10 @@ fn dev(steps: &mut Steps, root: &Path, shelf: &NodeShelf) -> Result<()> {
     for name in DEVICES {
         device(&Path::new("/dev").join(name), name)?;
     }
-    device(&shelf.serial, "ttyS1")?;
     device(&shelf.dir.join("syslog"), "log")?;
+    let ptys = root.join(PTYS.trim_start_matches('/'));
+    steps.mkdir(&ptys)?.bind(&Path::new(SHELF).join(PTY_SHELF), &ptys)?;
+    steps.symlink(&Path::new(PORT_NAMES).join(PORT), &dev.join(PORT))?;
     let pts = dev.join("pts");
     steps.mkdir(&pts)?.mount(
         "devpts",

@@ -18,7 +18,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 pub use interface::{set_member, set_up};
 pub use launch::{Become, Enter, Image, Launch, LaunchError, launch};
 pub use socket::{SocketKind, socket_in};
-pub use tty::{baud, end_exclusive_use};
+pub use tty::{baud, end_exclusive_use, pty_peer};
 
 fn errno() -> c_int {
     // SAFETY: the C library's errno of this thread.
