@@ -27,10 +27,11 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new() -> Result<Self> {
+    /// `hub`: the crossover is a hub of the lab's own, whatever the kernel has.
+    pub fn new(hub: bool) -> Result<Self> {
         let room = room().context("make the machine room's namespaces")?;
-        let lan = Wire::new(&room, "lan")?;
-        let crossover = Crossover::new(&room)?;
+        let lan = Wire::new(&room, "lan", false)?;
+        let crossover = Crossover::new(&room, hub)?;
         let client = client(&room, &lan).context("make the client")?;
         let cable = Cable::new(&shelf(&room)).context("lay the serial cable")?;
         Ok(Self { cable, lan, crossover, client, room })

@@ -11,6 +11,7 @@ use nix::sys::eventfd::{EfdFlags, EventFd};
 
 use crate::clock::lock;
 use crate::error::Result;
+use crate::random::Random;
 use crate::sys;
 
 /// A frame, the largest that offloading makes, and its header.
@@ -34,6 +35,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     ports: Vec<Port>,
+    loss: f64,
+    random: Random,
     over: bool,
 }
 
@@ -42,6 +45,14 @@ struct Port {
     owner: usize,
     tap: Arc<File>,
     member: bool,
+}
+
+impl Shared {
+    fn loses_one(&self) -> bool {
+        let mut state = lock(&self.state);
+        let loss = state.loss;
+        loss > 0.0 && state.random.chance(loss)
+    }
 }
 
 impl Hub {
@@ -67,6 +78,11 @@ impl Hub {
         self.change(|state| {
             state.ports.iter_mut().filter(|port| port.owner == owner).for_each(|port| port.member = member);
         });
+    }
+
+    /// Each frame has this probability to be lost, for each port that it should leave at.
+    pub fn set_loss(&self, probability: f64, seed: u64) {
+        self.change(|state| (state.loss, state.random) = (probability, Random::new(seed)));
     }
 
     fn change(&self, how: impl FnOnce(&mut State)) {
@@ -103,17 +119,20 @@ fn run(shared: &Shared) {
             continue;
         }
         for (port, _) in ports.iter().zip(ready).filter(|(_, ready)| *ready) {
-            repeat(port, &ports, &mut buffer);
+            repeat(shared, port, &ports, &mut buffer);
         }
     }
 }
 
 /// Passes on what waits at a port. Reading also takes the error of an interface that went down.
-fn repeat(from: &Port, ports: &[Port], buffer: &mut [u8]) {
+fn repeat(shared: &Shared, from: &Port, ports: &[Port], buffer: &mut [u8]) {
     for _ in 0..BURST {
         let Ok(n @ 1..) = (&*from.tap).read(buffer) else { return };
         let others = ports.iter().filter(|port| from.member && port.member && port.owner != from.owner);
         for port in others {
+            if shared.loses_one() {
+                continue;
+            }
             // A full or lost interface loses frames, as Ethernet does.
             (&*port.tap).write_all(&buffer[..n]).ok();
         }

@@ -56,6 +56,11 @@ impl Judge {
         lock(&self.shared.verdict).clone()
     }
 
+    /// What somebody wants to know of what it has found so far, without a copy of it all.
+    pub fn look<T>(&self, how: impl FnOnce(&Verdict) -> T) -> T {
+        how(&lock(&self.shared.verdict))
+    }
+
     /// Waits until this MAC answers for the VIP.
     pub fn await_owner(&self, mac: Mac, within: Duration) -> Result<()> {
         self.await_verdict(within, |verdict| verdict.owner == Some(mac))

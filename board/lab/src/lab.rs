@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::bench::{Bench, CLIENT};
-use crate::cable::Cable;
+use crate::cable::{Cable, End};
 use crate::error::{Context, Result};
+use crate::flood::{self, Flood, Flooding};
 use crate::judge::Judge;
 use crate::node::{self, Node};
 use crate::pair::Pair;
@@ -38,7 +39,7 @@ impl Lab {
         if !ipvs && pair.resource_d.iter().all(|(name, _)| name != "ipvsadm") {
             pair.resource_d.push(("ipvsadm".into(), script::recording_ipvsadm()));
         }
-        let bench = Arc::new(Bench::new()?);
+        let bench = Arc::new(Bench::new(pair.hub)?);
         node::install(&daemon, &bench.shelf().join("bin")).context("install the daemon")?;
         let nodes = [Node::new(0, bench.clone(), &pair)?, Node::new(1, bench.clone(), &pair)?];
         Ok(Self { nodes, bench, ipvs })
@@ -89,6 +90,20 @@ impl Lab {
     pub fn mend_heartbeats(&self) -> Result<()> {
         self.cable().mend();
         self.crossover().mend()
+    }
+
+    /// Datagrams to port 694 for this node alone, on its eth1, in the name of the other one. They end by themselves.
+    pub fn flood(&self, to: End, flood: Flood) -> Result<Flooding> {
+        let (mac, address) = (node::mac(1, 1 - to), self.nodes[1 - to].address());
+        let sender = flood::Sender { mac, address };
+        flood::begin(&self.bench.room, &self.bench.crossover.wire.port(to), sender, flood)
+    }
+
+    /// The payloads of the next datagrams that this node sends to port 694 on its eth1.
+    pub fn record(&self, from: End, count: usize, within: Duration) -> Result<Vec<Vec<u8>>> {
+        let port = self.bench.crossover.wire.port(from);
+        flood::record(&self.bench.room, &port, node::mac(1, from), count, within)
+            .context(&format!("record what {} sends", self.nodes[from].name()))
     }
 
     /// Waits until this node holds the group, and the other one, if it runs a daemon, has it stopped.

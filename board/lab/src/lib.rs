@@ -38,7 +38,7 @@
 //! |---|---|
 //! | the files of the nodes | [`Pair`]: `tutorial()` is configuration A, `appliance()` is B |
 //! | power, daemon, commands, status, log | [`Node`] |
-//! | faults | [`Cable`], [`Crossover`], [`Wire`] (the service LAN), [`Lab::cut_heartbeats`] |
+//! | faults | [`Cable`] and [`Fault`], [`Crossover`], [`Wire`] (the service LAN), [`Interface`], [`Flood`], [`Lab::cut_heartbeats`] |
 //! | who answers, gaps, double answers, gratuitous ARP | [`Judge`], [`Verdict`] |
 //! | resources that fail and hang | [`script`], [`Node::script`] |
 #![deny(unsafe_code)]
@@ -50,7 +50,9 @@ mod child;
 mod clock;
 mod daemon;
 mod error;
+mod flood;
 mod hub;
+mod interface;
 mod judge;
 mod lab;
 mod line;
@@ -72,7 +74,9 @@ pub use cable::{Cable, Count, End, Fault};
 pub use child::{Child, Exit};
 pub use clock::now;
 pub use daemon::locate as locate_daemon;
-pub use error::{Error, Result};
+pub use error::{Context, Error, Result};
+pub use flood::{Flood, Flooded, Flooding, Payload};
+pub use interface::Interface;
 pub use judge::{Judge, PACE};
 pub use lab::{Lab, VIP};
 pub use log::{Line, Log, Mark, Way};

@@ -73,7 +73,7 @@ impl Log {
     }
 
     /// Waits for anything new after the mark, at most so long.
-    pub(crate) fn await_growth(&self, mark: Mark, within: Duration) {
+    pub fn await_growth(&self, mark: Mark, within: Duration) {
         clock::await_in(&self.0.lines, &self.0.grown, within, |lines| (lines.len() > mark.0).then_some(()));
     }
 

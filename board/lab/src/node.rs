@@ -15,6 +15,7 @@ use crate::bench::Bench;
 use crate::child::{Child, Exit};
 use crate::clock::{self, lock};
 use crate::error::{Context, Error, Result};
+use crate::interface::Interface;
 use crate::log::{Log, Syslog};
 use crate::pair::Pair;
 use crate::root::{self, NodeShelf, SHELF};
@@ -30,6 +31,8 @@ pub const NAMES: [&str; 2] = ["node1.a.com", "node2.a.com"];
 const COMMAND: Duration = Duration::from_secs(70);
 /// A daemon that is told to end may take so long.
 const FAREWELL: Duration = Duration::from_secs(30);
+/// For ip(8): eth1 has no address.
+const UP_ETH1: &str = "link set eth1 up\n";
 /// How often `status` is asked when the log says nothing new.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -120,24 +123,39 @@ impl Node {
         })?;
         bench.cable.fresh_end(self.index)?;
         bench.cable.power(self.index, true);
-        let plug = |interface, lan| Plug {
-            owner: self.index,
-            space: &space,
-            interface,
-            mac: mac(lan, self.index).to_string(),
-        };
-        bench.lan.plug(&bench.room, &plug("eth0", 0))?;
-        bench.crossover.wire.plug(&bench.room, &plug("eth1", 1))?;
-        bench.crossover.power(self.index, true);
-        let address = self.address();
-        switch::ip(
-            &space,
-            &format!(
-                "link set lo up\naddr add {address}/24 brd + dev eth0\nlink set eth0 up\nlink set eth1 up\n\
-                 route add default via 192.168.20.1\n"
-            ),
-        )?;
+        for interface in ["eth0", "eth1"] {
+            self.join(&space, interface)?;
+        }
+        switch::ip(&space, &format!("link set lo up\n{}{}", self.address_lines(), UP_ETH1))?;
         Ok(space)
+    }
+
+    /// Gives the box its interface at the service LAN or at the crossover, without address and down.
+    fn join(&self, space: &Space, interface: &str) -> Result<()> {
+        let bench = &self.bench;
+        let (wire, lan) = match interface {
+            "eth0" => (&bench.lan, 0),
+            "eth1" => (&bench.crossover.wire, 1),
+            _ => return Err(Error::new(format!("the lab has no wire for {interface}, only for eth0 and eth1"))),
+        };
+        let mac = mac(lan, self.index).to_string();
+        wire.plug(&bench.room, &Plug { owner: self.index, space, interface, mac })?;
+        if interface == "eth1" {
+            bench.crossover.power(self.index, true);
+        }
+        Ok(())
+    }
+
+    /// As at a boot, for one interface alone.
+    pub(crate) fn plug(&self, space: &Space, interface: &str) -> Result<()> {
+        self.join(space, interface)?;
+        let lines = if interface == "eth0" { self.address_lines() } else { UP_ETH1.into() };
+        switch::ip(space, &lines)
+    }
+
+    fn address_lines(&self) -> String {
+        let address = self.address();
+        format!("addr add {address}/24 brd + dev eth0\nlink set eth0 up\nroute add default via 192.168.20.1\n")
     }
 
     /// Takes the power away: within a millisecond its ports are down, its end of the serial cable is silent, and its
@@ -273,6 +291,11 @@ impl Node {
     pub fn send_frame(&self, interface: &str, frame: &[u8]) -> Result<()> {
         let socket = self.space()?.socket(SocketKind::Packet { interface, protocol: 0 })?;
         nix::unistd::write(&socket, frame).context("send a frame").map(drop)
+    }
+
+    /// One of its interfaces, to do something to it.
+    pub fn interface<'a>(&'a self, name: &'a str) -> Interface<'a> {
+        Interface::new(self, name)
     }
 
     // Files

@@ -38,6 +38,8 @@ pub struct Pair {
     pub resource_d: Vec<(String, String)>,
     /// The daemon's file; `None` is `$LUBDUB_BIN`, or else what cargo builds.
     pub daemon: Option<PathBuf>,
+    /// The crossover is a hub of the lab's own, which can lose frames ([`crate::Crossover::set_loss`]) and is slower.
+    pub hub: bool,
 }
 
 impl Pair {
@@ -51,6 +53,7 @@ impl Pair {
             ipvsadm_rules: TUTORIAL_IPVSADM.into(),
             resource_d: Vec::new(),
             daemon: None,
+            hub: false,
         }
     }
 
@@ -83,6 +86,12 @@ impl Pair {
     /// The same with another program as the daemon.
     pub fn with_daemon(mut self, file: impl Into<PathBuf>) -> Self {
         self.daemon = Some(file.into());
+        self
+    }
+
+    /// The same with a crossover that can lose frames.
+    pub fn with_hub(mut self) -> Self {
+        self.hub = true;
         self
     }
 }

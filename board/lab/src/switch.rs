@@ -10,7 +10,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::clock::lock;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use crate::hub::Hub;
 use crate::space::Space;
 use crate::sys::{self, SocketKind};
@@ -56,12 +56,12 @@ pub(crate) struct Plug<'a> {
 }
 
 impl Wire {
-    pub(crate) fn new(room: &Space, name: &'static str) -> Result<Self> {
+    pub(crate) fn new(room: &Space, name: &'static str, hub: bool) -> Result<Self> {
         let script = format!(
             "link add {name} type bridge forward_delay 0 stp_state 0 mcast_snooping 0\n\
              link set {name} addrgenmode none\nlink set {name} up\n"
         );
-        let bridged = std::env::var_os("LUBDUB_LAB_HUB").is_none() && ip(room, &script).is_ok();
+        let bridged = !hub && std::env::var_os("LUBDUB_LAB_HUB").is_none() && ip(room, &script).is_ok();
         let medium = if bridged { Medium::Bridge } else { Medium::Hub(Hub::new()?) };
         Ok(Self { name, medium, control: room.socket(SocketKind::Control)?, ports: Mutex::new(Vec::new()) })
     }
@@ -105,6 +105,18 @@ impl Wire {
         self.set_carrier(owner, true)
     }
 
+    /// Every frame has this probability to be lost on its way to each of its receivers. Only a hub of the lab's own can
+    /// do that, see [`crate::Pair::with_hub`].
+    pub fn set_loss(&self, probability: f64, seed: u64) -> Result<()> {
+        match &self.medium {
+            Medium::Hub(hub) => {
+                hub.set_loss(probability, seed);
+                Ok(())
+            }
+            Medium::Bridge => Err(Error::new("the kernel's bridge loses nothing: ask for the hub, Pair::with_hub()")),
+        }
+    }
+
     fn set_member(&self, owner: usize, member: bool) -> Result<()> {
         lock(&self.ports).iter_mut().filter(|port| port.owner == owner).for_each(|port| port.member = member);
         if let Medium::Hub(hub) = &self.medium {
@@ -121,7 +133,8 @@ impl Wire {
         sys::set_up(&self.control, &self.port(owner), up).context(&format!("plug or unplug {}", self.name))
     }
 
-    fn port(&self, owner: usize) -> String {
+    /// The name of a box's port in the machine room; empty if it has none.
+    pub(crate) fn port(&self, owner: usize) -> String {
         lock(&self.ports).iter().find(|port| port.owner == owner).map_or_else(String::new, |port| port.name.clone())
     }
 }
@@ -147,9 +160,9 @@ struct Light {
 }
 
 impl Crossover {
-    pub(crate) fn new(room: &Space) -> Result<Self> {
+    pub(crate) fn new(room: &Space, hub: bool) -> Result<Self> {
         let light = Mutex::new(Light { powered: [false; 2], plugged: true });
-        Ok(Self { wire: Wire::new(room, "crossover")?, light })
+        Ok(Self { wire: Wire::new(room, "crossover", hub)?, light })
     }
 
     /// Silent in both directions; the carrier stays.
@@ -160,6 +173,11 @@ impl Crossover {
     /// What [`Crossover::cut`] did is undone.
     pub fn mend(&self) -> Result<()> {
         self.wire.mend(0).and(self.wire.mend(1))
+    }
+
+    /// Frames are lost with this probability, see [`Wire::set_loss`].
+    pub fn set_loss(&self, probability: f64, seed: u64) -> Result<()> {
+        self.wire.set_loss(probability, seed)
     }
 
     /// Pulled out: both nodes lose the carrier.

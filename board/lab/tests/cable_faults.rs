@@ -187,6 +187,11 @@ fn a_port_vanishes_with_a_hang_up_and_another_one_comes() {
     let missing = node.exec(&["sh", "-c", ": < /dev/ttyS1"]).unwrap();
     assert!(!missing.exit.success() && missing.stderr.contains("No such file"), "{missing:?}");
     sh(lab.node1(), "printf lost > /dev/ttyS1");
+    let start = now();
+    while lab.cable().count(ONE).lost < 4 {
+        assert!(now() - start < SECOND, "{:?}", lab.cable().count(ONE));
+        std::thread::yield_now();
+    }
 
     lab.cable().insert_port(TWO).unwrap();
     set_up(node);
