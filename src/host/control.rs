@@ -5,7 +5,7 @@
 //! runs as, is served; everything is bounded in number, size and time.
 
 use std::fs::{self, File, OpenOptions};
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::task::{Context, Poll};
@@ -16,8 +16,8 @@ use tokio::net::{UnixListener, UnixStream};
 
 /// The socket's name in the run directory.
 pub const SOCKET: &str = "control";
-/// The lock's name in the run directory.
-const LOCK: &str = "lock";
+/// The file in the run directory that is locked while a daemon lives, and has its process id.
+const PID: &str = "pid";
 /// Connections at a time; the next one waits in the kernel's queue.
 const CLIENTS_MAX: usize = 16;
 /// Bytes of a request at most.
@@ -38,8 +38,11 @@ impl RunDir {
     /// `WouldBlock`: another instance holds it. Others: it cannot be made or written.
     pub fn take(path: &Path) -> io::Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o755).create(path)?;
-        let lock = OpenOptions::new().create(true).write(true).truncate(false).open(path.join(LOCK))?;
-        let lock = Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno))?;
+        let lock = OpenOptions::new().create(true).write(true).truncate(false).open(path.join(PID))?;
+        let mut lock =
+            Flock::lock(lock, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| io::Error::from(errno))?;
+        lock.set_len(0)?;
+        writeln!(lock, "{}", std::process::id())?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 }

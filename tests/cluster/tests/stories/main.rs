@@ -3,9 +3,11 @@
 
 mod active_active;
 mod beat;
+mod cable;
 mod configuration;
 mod daemon_lost;
 mod failback;
+mod flood;
 mod links;
 mod orders;
 mod ordinary_user;
