@@ -2,7 +2,7 @@
 //! bounded.
 
 use lubdub_cluster_tests::{
-    SECOND, SERIAL, appliance, asking, gap, nothing_moved, running, settled, stays, verdict_with,
+    ETHERNET, SECOND, SERIAL, appliance, asking, gap, nothing_moved, running, settled, stays, verdict_with,
 };
 use lubdub_lab::{Flood, Lab, Node, Payload, Result};
 
@@ -32,7 +32,11 @@ fn flooded(payload: impl Fn(&Lab) -> Result<Payload>) -> Result<()> {
     stays(&judge, one, SECOND * 3)?;
     for node in [one, two] {
         let status = node.status()?;
-        assert!(status.peer_alive() && status.link_up(SERIAL), "{}: {status:?}", node.name());
+        assert!(
+            status.peer_alive() && status.link_up(SERIAL) && status.link_up(ETHERNET),
+            "{}: {status:?}",
+            node.name()
+        );
     }
     let sent = flooding.wait();
     assert!(sent.sent > 20_000, "a flood: {sent:?}");
