@@ -92,6 +92,8 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
     let outcome = runtime.and_then(|runtime| {
+        // The process ends with this loop: there is no task and no thread to shut down.
+        let runtime = std::mem::ManuallyDrop::new(runtime);
         runtime.block_on(async {
             Daemon::new(&config, config_dir, &run_dir)?.live().await;
             Ok(())
