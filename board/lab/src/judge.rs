@@ -81,9 +81,10 @@ impl Judge {
 
     /// Stops asking and says what was found.
     pub fn verdict(mut self) -> Verdict {
+        // Before the thread ends: the kernel takes some 10 ms to close a packet socket, when nobody asks any more.
+        let end = clock::now();
         self.stop();
         let mut verdict = self.so_far();
-        let end = clock::now();
         verdict.arp.close(end);
         verdict.ping.close(end);
         verdict

@@ -192,6 +192,19 @@ fn the_judge_sees_a_move_and_counts_double_answers() {
 }
 
 #[test]
+fn the_end_of_a_judge_is_no_gap() {
+    let lab = idle_lab();
+    add_vip(lab.node1());
+    let gapless = || {
+        let judge = lab.judge(VIP).unwrap();
+        judge.await_verdict(SECOND * 5, |verdict| verdict.ping.answers > 50).unwrap();
+        judge.verdict().gap().is_zero()
+    };
+    let count = (0..10).filter(|_| gapless()).count();
+    assert!(count > 5, "{count} of 10");
+}
+
+#[test]
 fn a_client_that_was_not_told_keeps_a_gap() {
     let lab = idle_lab();
     let [one, two] = lab.nodes();
