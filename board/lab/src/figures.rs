@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use lubdub_lab::{Error, Judge, Lab, Node, Pair, Result, VIP, locate_daemon, now};
+use lubdub_lab::{Error, Judge, Lab, Node, Pair, RESOLUTION, Result, VIP, locate_daemon, now};
 
 const GROUP: &str = "192.168.20.100/24/eth0";
 const SERIAL: &str = "/dev/ttyS1";
@@ -53,9 +53,10 @@ fn tell() -> Result<()> {
 fn power_off(lab: &Lab) -> Result<Vec<Duration>> {
     let [one, two] = lab.nodes();
     lab.boot()?;
-    let round = || {
+    let round = |number| {
         settled(lab, one)?;
-        let judge = asking(lab, one)?;
+        // Ten different times since the last beat, all over the keepalive of B.
+        let judge = asking(lab, one, 50 + 10 * number)?;
         one.power_off()?;
         let gap = gap(judge, two)?;
         one.boot()?;
@@ -63,7 +64,7 @@ fn power_off(lab: &Lab) -> Result<Vec<Duration>> {
         one.exec(&["lubdub", "takeover"])?.ok()?;
         Ok(gap)
     };
-    (0..ROUNDS).map(|_| round()).collect()
+    (0..ROUNDS).map(round).collect()
 }
 
 fn takeover(lab: &Lab) -> Result<Vec<Duration>> {
@@ -71,7 +72,7 @@ fn takeover(lab: &Lab) -> Result<Vec<Duration>> {
     lab.boot()?;
     let round = |from: &Node, to: &Node| {
         settled(lab, from)?;
-        let judge = asking(lab, from)?;
+        let judge = asking(lab, from, 50)?;
         to.exec(&["lubdub", "takeover"])?.ok()?;
         gap(judge, to)
     };
@@ -113,10 +114,11 @@ fn settled(lab: &Lab, owner: &Node) -> Result<()> {
     lab.await_whole(SOON)
 }
 
-fn asking(lab: &Lab, node: &Node) -> Result<Judge> {
+/// A judge that has had so many echo replies from this node.
+fn asking(lab: &Lab, node: &Node, replies: usize) -> Result<Judge> {
     let judge = lab.judge(VIP)?;
     judge.await_owner(node.mac(), SOON)?;
-    let heard = judge.await_verdict(SOON, |verdict| verdict.ping.answers > 50);
+    let heard = judge.await_verdict(SOON, |verdict| verdict.ping.answers > replies as u64);
     heard.map(|()| judge).ok_or_else(|| Error::new("the address answers no echo request"))
 }
 
@@ -134,8 +136,13 @@ fn gap(judge: Judge, owner: &Node) -> Result<Duration> {
 
 fn times(what: &str, mut times: Vec<Duration>) {
     times.sort();
-    let ms = |time: Option<&Duration>| time.map_or(String::new(), |time| format!("{:.1} ms", time.as_secs_f64() * 1e3));
-    row(what, ms(times.get(times.len() / 2)), ms(times.last()));
+    row(what, times.get(times.len() / 2).map_or(String::new(), shown), times.last().map_or(String::new(), shown));
+}
+
+/// The judge lists no gap shorter than its resolution.
+fn shown(time: &Duration) -> String {
+    let ms = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
+    if time.is_zero() { format!("< {}", ms(RESOLUTION)) } else { ms(*time) }
 }
 
 fn row(what: &str, median: impl Display, max: impl Display) {
