@@ -1,0 +1,179 @@
+//! One box: a daemon that can die or freeze, and resources that outlive it.
+
+use crate::Side;
+use crate::clock::Clock;
+use crate::frame::Parcel;
+use crate::rng::Rng;
+use crate::scenario::Scenario;
+use lubdub::node::{GroupSetup, Node, Setup, Untrusted, Verb, Why};
+use lubdub::time::Instant;
+use lubdub::wire::auth::{Key, Keyring};
+use lubdub::wire::beat::State;
+use std::collections::VecDeque;
+
+/// Bytes that a device keeps for a daemon that does not read; what comes after is lost.
+const BUFFER_MAX: usize = 4_096;
+
+/// What a step will come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Steps are numbered.
+    pub number: u64,
+    /// What is done.
+    pub verb: Verb,
+    /// Whether it will succeed.
+    pub ok: bool,
+}
+
+/// The resources of one group.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Resource {
+    /// The kernel answers for the VIP.
+    pub vip: bool,
+    /// Something of it may run.
+    pub runs: bool,
+    /// The step under way.
+    pub step: Option<Step>,
+}
+
+/// Who a daemon says that it is.
+pub type Mask = Option<Untrusted>;
+
+/// A daemon that does not run although it lives.
+#[derive(Clone, Copy, Debug)]
+pub struct Frozen {
+    /// Since when.
+    pub since: Instant,
+    /// The machine stands still, and its clock with it.
+    pub whole_machine: bool,
+}
+
+/// One appliance.
+pub struct Appliance {
+    /// Which.
+    pub side: Side,
+    /// Its daemon.
+    pub node: Option<Node>,
+    /// Counts the lives of the daemon.
+    pub life: u32,
+    /// Its clock.
+    pub clock: Clock,
+    /// It is not scheduled.
+    pub frozen: Option<Frozen>,
+    /// What it pretends to be in this life.
+    pub mask: Mask,
+    /// What its devices have received and nobody has read, with the number of bytes.
+    pub inbox: Vec<(usize, VecDeque<Parcel>)>,
+    /// Ends of steps that the daemon has not seen.
+    pub ended: VecDeque<(u8, Verb, bool)>,
+    /// Until when the daemon waits, on its own clock, and why.
+    pub wait: Option<(Instant, Why)>,
+    /// When it will wake for that.
+    pub alarm: Option<Instant>,
+    /// The groups.
+    pub resources: Vec<Resource>,
+    /// The last beat that it handed to a link.
+    pub last_sent: Instant,
+}
+
+impl Appliance {
+    /// A box that is off.
+    pub fn new(side: Side, scenario: &Scenario) -> Self {
+        Self {
+            side,
+            node: None,
+            life: 0,
+            clock: Clock::new(Instant::from_micros(1_000_000 * (1 + side as u64)), scenario.drift[side]),
+            frozen: None,
+            mask: None,
+            inbox: scenario.links.iter().map(|_| Default::default()).collect(),
+            ended: VecDeque::new(),
+            wait: None,
+            alarm: None,
+            resources: vec![Resource::default(); scenario.preferred.len()],
+            last_sent: Instant::ZERO,
+        }
+    }
+
+    /// A daemon that runs.
+    pub fn awake(&self) -> bool {
+        self.node.is_some() && self.frozen.is_none()
+    }
+
+    /// The state of a group as the daemon sees it.
+    pub fn state(&self, group: usize) -> Option<State> {
+        self.node.as_ref()?.groups().nth(group).map(|group| group.state)
+    }
+
+    /// The daemon holds a group.
+    pub fn holds(&self, group: usize) -> bool {
+        self.state(group).is_some_and(State::holds)
+    }
+
+    /// Something arrives at a device; it is lost where there is no room, or nobody has the device open.
+    pub fn receive(&mut self, link: usize, parcel: Parcel) {
+        if self.node.is_none() {
+            return;
+        }
+        let (used, queue) = &mut self.inbox[link];
+        let len = parcel.bytes().len();
+        if *used + len <= BUFFER_MAX {
+            *used += len;
+            queue.push_back(parcel);
+        }
+    }
+
+    /// The next thing to read on a link.
+    pub fn read(&mut self, link: usize) -> Option<Parcel> {
+        let (used, queue) = &mut self.inbox[link];
+        let parcel = queue.pop_front()?;
+        *used -= parcel.bytes().len();
+        Some(parcel)
+    }
+
+    /// The daemon is gone; what it started runs on.
+    pub fn kill(&mut self) {
+        self.node = None;
+        self.frozen = None;
+        self.wait = None;
+        self.alarm = None;
+        self.ended.clear();
+        self.inbox.iter_mut().for_each(|(used, queue)| {
+            *used = 0;
+            queue.clear();
+        });
+        // Its children die with it or are killed by the next run: their ends are nobody's news.
+        self.resources.iter_mut().for_each(|resource| resource.step = None);
+    }
+
+    /// What a new daemon on this box is told.
+    pub fn setup(&self, scenario: &Scenario, rng: &mut Rng) -> Option<Setup> {
+        let side = self.side;
+        let names = ["node1.a.com", "node2.a.com"];
+        let same_name = self.mask == Some(Untrusted::SameName);
+        let (me, peer) = if same_name { (1 - side, side) } else { (side, 1 - side) };
+        let secret: &[u8] = if self.mask == Some(Untrusted::WrongKey) { b"other" } else { b"redhat" };
+        let cluster = if self.mask == Some(Untrusted::OtherCluster) { "other" } else { "linux-ha" };
+        let digest = if self.mask == Some(Untrusted::DifferentHaresources) { [9; 8] } else { [7; 8] };
+        let mut seed = [0; 32];
+        seed.fill_with(|| rng.bits() as u8);
+        let group = |number| GroupSetup {
+            preferred: scenario.is_preferred(side, number),
+            has_vip: scenario.has_vip[number],
+        };
+        Some(Setup {
+            name: names[me].try_into().ok()?,
+            peer: names[peer].try_into().ok()?,
+            cluster: cluster.try_into().ok()?,
+            timing: scenario.timing[side],
+            auto_failback: scenario.auto_failback,
+            links: scenario.links.iter().copied().collect(),
+            groups: (0..scenario.preferred.len()).map(group).collect(),
+            macs: Default::default(),
+            digest,
+            keys: Keyring::new(3, [Key::new(3, scenario.method, secret)?])?,
+            run: rng.bits(),
+            seed,
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! The kinds of fault. A seed switches whole kinds on and off.
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident),* $(,)?) => {
+        /// A kind of fault.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Kind { $($(#[$doc])* $kind),* }
+        impl Kind {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+        }
+    };
+}
+
+kinds! {
+    /// A bit of a byte on the cable is wrong.
+    BitFlip,
+    /// A byte on the cable is lost.
+    LostByte,
+    /// A byte on the cable comes twice.
+    DoubledByte,
+    /// Random bytes on the cable.
+    Noise,
+    /// Text of a console on the cable.
+    Console,
+    /// Both ends differ in speed for a while: nothing but garbage arrives.
+    WrongBaud,
+    /// One end hears itself.
+    Loop,
+    /// One link is cut, in one direction or both.
+    Cut,
+    /// All links are cut, in one direction or both.
+    Partition,
+    /// Datagrams are lost now and then.
+    Loss,
+    /// Datagrams are lost for a while.
+    BurstLoss,
+    /// Datagrams come twice.
+    Duplicate,
+    /// Datagrams are late, and overtake each other.
+    Reorder,
+    /// Garbage in masses.
+    Flood,
+    /// Frames of somebody who knows the format but not the key.
+    Forgery,
+    /// Frames of any earlier moment of either node come again.
+    Replay,
+    /// A start fails.
+    StartFails,
+    /// A start hangs until its timeout.
+    StartHangs,
+    /// A stop fails.
+    StopFails,
+    /// A stop hangs until its timeout.
+    StopHangs,
+    /// The daemon dies, what it started runs on; it is started again.
+    Crash,
+    /// The box loses power and is switched on again.
+    PowerLoss,
+    /// The daemon is not scheduled for a while.
+    Freeze,
+    /// The whole machine stands still for a while, its clock too.
+    Pause,
+    /// The two clocks do not run alike.
+    Drift,
+    /// The daemon wakes late.
+    Lag,
+    /// Orders of operators.
+    Orders,
+    /// The daemon is stopped in order and started again.
+    Leave,
+    /// The peer comes back as somebody not to be trusted.
+    Stranger,
+}
+
+impl Kind {
+    /// The kinds that harm the links alone.
+    pub const fn is_of_links(self) -> bool {
+        (self as usize) <= Self::Replay as usize
+    }
+}
+
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Kinds(u64);
+
+impl Kinds {
+    /// With one more.
+    pub const fn insert(&mut self, kind: Kind) {
+        self.0 |= 1 << kind as u32;
+    }
+
+    /// Whether it is there.
+    pub const fn has(self, kind: Kind) -> bool {
+        self.0 >> kind as u32 & 1 != 0
+    }
+
+    /// Those that are there, in their order.
+    pub fn iter(self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.iter().copied().filter(move |kind| self.has(*kind))
+    }
+}
+
+/// How often each kind was injected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally([u64; 32]);
+
+const _: () = assert!(Kind::ALL.len() <= 32);
+
+impl Tally {
+    /// Once more.
+    pub const fn count(&mut self, kind: Kind) {
+        self.0[kind as usize] += 1;
+    }
+
+    /// How often.
+    pub const fn of(&self, kind: Kind) -> u64 {
+        self.0[kind as usize]
+    }
+
+    /// Adds another seed's.
+    pub fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
+    }
+}

@@ -1,0 +1,34 @@
+//! The deterministic simulator: two real [`lubdub::node::Node`]s with real frames in virtual time.
+//!
+//! One seed draws everything: the configuration, which kinds of fault there are at all (swarm testing), their rates and
+//! their moments. An [`oracle`] looks after every event. A seed has two phases: faults, then a healed world in which
+//! everything must settle. The same seed always gives the same timeline.
+//!
+//! * [`rng`]: the only source of chance.
+//! * [`scenario`]: what a seed draws before the first event.
+//! * [`kind`]: the kinds of fault, and how often each was injected.
+//! * [`frame`]: a frame on its way, and what the simulator knows of it that the receiver must find out.
+//! * [`medium`]: cables and segments, and what they do to frames.
+//! * [`clock`]: a node's own clock, which drifts and may stand still.
+//! * [`appliance`]: one box: a daemon that can die or freeze, and resources that outlive it.
+//! * [`world`]: the queue of events; [`shell`] drives a node as its contract says; [`trouble`] injects faults;
+//!   [`forgery`] says what others say on the lines.
+//! * [`oracle`]: what must never be, and what must be soon.
+//! * [`timeline`]: the story of a seed for people.
+
+pub mod appliance;
+pub mod clock;
+pub mod forgery;
+pub mod frame;
+pub mod kind;
+pub mod medium;
+pub mod oracle;
+pub mod rng;
+pub mod scenario;
+pub mod shell;
+pub mod timeline;
+pub mod trouble;
+pub mod world;
+
+/// Which node: 0 is node1, 1 is node2.
+pub type Side = usize;

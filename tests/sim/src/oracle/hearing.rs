@@ -1,0 +1,151 @@
+//! What reached a node, and whether it should have counted.
+
+use super::{Oracle, Scene};
+use crate::Side;
+use crate::frame::{Frame, Parcel};
+use lubdub::node::{LinkKind, Node, PeerState, Untrusted};
+use lubdub::time::Instant;
+use lubdub::wire::beat::State;
+use std::rc::Rc;
+
+/// A node before it read something.
+pub struct Before {
+    silent_since: Instant,
+    alive: bool,
+    states: Vec<State>,
+    /// Its own deadline had come too: not everything that changes comes of the bytes.
+    due: bool,
+}
+
+impl Before {
+    /// Looks at it.
+    pub fn of(node: &Node, due: bool) -> Self {
+        Self {
+            silent_since: node.silent_since(),
+            alive: node.peer() == PeerState::Alive,
+            states: node.groups().map(|group| group.state).collect(),
+            due,
+        }
+    }
+}
+
+impl Oracle {
+    /// A node has read these parcels of a link at one go, and has not acted yet.
+    pub fn delivered(&mut self, scene: &Scene<'_>, side: Side, link: usize, parcels: &[Parcel], before: &Before) {
+        let Some(node) = scene.node(side) else { return };
+        let local = scene.local(side);
+        let fresh: Vec<_> = parcels.iter().filter_map(|parcel| self.fresh(side, link, parcel)).collect();
+        let moved = node.silent_since() == local && before.silent_since != local;
+        if fresh.is_empty() {
+            if moved {
+                self.accuse(scene.now, "L5", format_args!("node{} takes old or false bytes for life", side + 1));
+            }
+            return self.demand_stillness(scene, side, node, before);
+        }
+        for frame in &fresh {
+            self.note_stranger(scene, side, link, frame);
+        }
+        let watch = &mut self.watches[side];
+        let gap = scene.scenario.keepalive().times(5).part(2);
+        watch.arriving = match watch.arriving {
+            Some((since, last)) if scene.now.since(last) <= gap => Some((since, scene.now)),
+            _ => Some((scene.now, scene.now)),
+        };
+        if moved || before.silent_since == local {
+            watch.life_at = Some(local);
+            let newest = fresh.iter().filter(|frame| frame.beat.is_some()).max_by_key(|frame| frame.number);
+            if let Some(frame) = newest {
+                self.accept(scene, side, frame);
+            }
+        }
+    }
+
+    /// The frame of a parcel, where it is one of the other node on this link that comes for the first time and is newer
+    /// than what was accepted.
+    fn fresh<'a>(&self, side: Side, link: usize, parcel: &'a Parcel) -> Option<&'a Rc<Frame>> {
+        let Parcel::Whole(frame) = parcel else { return None };
+        let ours = frame.from != side && usize::from(frame.link) == link;
+        if !ours || frame.delivered.replace(true) {
+            return None;
+        }
+        let newest = self.watches[side].accepted.as_ref().map_or(0, |frame| frame.number);
+        (frame.beat.is_none() || frame.number > newest).then_some(frame)
+    }
+
+    fn accept(&mut self, scene: &Scene<'_>, side: Side, frame: &Rc<Frame>) {
+        let local = scene.local(side);
+        let gap = scene.scenario.keepalive().times(2);
+        let watch = &mut self.watches[side];
+        let unbroken = watch.accepted_at.is_some_and(|at| scene.now.since(at) <= gap);
+        watch.streak = if unbroken { watch.streak.or(Some(scene.now)) } else { Some(scene.now) };
+        watch.accepted_before = watch.accepted_at;
+        watch.accepted_at = Some(scene.now);
+        watch.accepted = Some(frame.clone());
+        let words = frame.beat.iter().flat_map(|beat| &beat.groups);
+        for (word, failed_at) in words.zip(&mut watch.peer_failed_at) {
+            if word.state == State::Failed {
+                *failed_at = Some(local);
+            }
+        }
+    }
+
+    /// L5: what proves nothing changes nothing.
+    fn demand_stillness(&mut self, scene: &Scene<'_>, side: Side, node: &Node, before: &Before) {
+        if before.due {
+            return;
+        }
+        let alive = node.peer() == PeerState::Alive;
+        if alive && !before.alive {
+            self.accuse(scene.now, "L5", format_args!("node{} holds the peer alive by false bytes", side + 1));
+        }
+        let began = |(group, old): (lubdub::node::GroupStatus, &State)| group.state.holds() && !old.holds();
+        if node.groups().zip(&before.states).any(began) {
+            self.accuse(scene.now, "L5", format_args!("node{} starts a group by false bytes", side + 1));
+        }
+    }
+
+    fn note_stranger(&mut self, scene: &Scene<'_>, side: Side, link: usize, frame: &Frame) {
+        let current = frame.life == scene.boxes[frame.from].life;
+        let Some(why) = scene.boxes.iter().find_map(|it| it.mask).filter(|_| current) else { return };
+        if frame.beat.is_some() {
+            return;
+        }
+        let ethernet = scene.scenario.links[link] == LinkKind::Broadcast;
+        let watch = &mut self.watches[side];
+        let at = if ethernet && why == Untrusted::WrongKey { &mut watch.doubted_at } else { &mut watch.barred_at };
+        *at = Some(scene.boxes[side].clock.local(scene.now));
+    }
+
+    /// HANDSHAKE: where whole frames go both ways, two nodes that trust each other are soon in session.
+    pub(super) fn look_for_deafness(&mut self, scene: &Scene<'_>) {
+        if !scene.trusted() || !scene.boxes.iter().all(crate::appliance::Appliance::awake) {
+            return;
+        }
+        let timing = scene.scenario.timing;
+        let patience = scene.scenario.deadtime()
+            + timing[0].warntime.max(timing[1].warntime).times(2)
+            + scene.scenario.keepalive().times(8)
+            + lubdub::time::Duration::from_millis(200)
+            + scene.scenario.lag.times(8);
+        let long = |watch: &super::Watch| {
+            watch.arriving.is_some_and(|(since, last)| {
+                scene.now.since(since.max(watch.disturbed_at)) > patience
+                    && scene.now.since(last) <= scene.scenario.keepalive().times(2)
+            })
+        };
+        if !self.watches.iter().all(long) {
+            return;
+        }
+        for side in [0, 1] {
+            let state = scene.node(side).map(Node::peer);
+            if state != Some(PeerState::Alive) {
+                let since = self.watches[side].arriving;
+                self.accuse(
+                    scene.now,
+                    "HANDSHAKE",
+                    format_args!("node{} hears its peer since {since:?} and says {state:?}", side + 1),
+                );
+            }
+        }
+    }
+}

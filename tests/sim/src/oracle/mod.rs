@@ -1,0 +1,202 @@
+//! What must never be, and what must be soon: looked at from outside, after every event.
+//!
+//! The oracle knows both daemons, both kernels and every frame; a node knows only what it has heard. It judges by the
+//! laws of ownership and their rules, never by what a node believes.
+
+mod doubles;
+mod evidence;
+mod hearing;
+mod settling;
+mod transitions;
+mod words;
+
+use crate::Side;
+use crate::appliance::Appliance;
+use crate::frame::Frame;
+use crate::medium::Media;
+use crate::scenario::{GROUPS_MAX, Scenario};
+use lubdub::node::Node;
+use lubdub::time::{Duration, Instant};
+use lubdub::wire::beat::{GroupWord, State};
+use std::fmt;
+use std::rc::Rc;
+
+pub use hearing::Before;
+
+/// A broken law.
+#[derive(Clone, Debug)]
+pub struct Violation {
+    /// When.
+    pub at: Instant,
+    /// The law or rule.
+    pub law: &'static str,
+    /// What happened.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.law, self.what)
+    }
+}
+
+/// What the oracle looks at.
+pub struct Scene<'a> {
+    /// The moment, by the world's clock.
+    pub now: Instant,
+    /// What the seed drew.
+    pub scenario: &'a Scenario,
+    /// The appliances.
+    pub boxes: &'a [Appliance; 2],
+    /// The links.
+    pub media: &'a Media,
+    /// The faults have ended.
+    pub calm: bool,
+}
+
+impl Scene<'_> {
+    /// The moment by a node's own clock.
+    fn local(&self, side: Side) -> Instant {
+        self.boxes[side].clock.local(self.now)
+    }
+
+    fn node(&self, side: Side) -> Option<&Node> {
+        self.boxes[side].node.as_ref()
+    }
+
+    fn groups(&self) -> usize {
+        self.scenario.preferred.len()
+    }
+
+    fn trusted(&self) -> bool {
+        self.boxes.iter().all(|it| it.mask.is_none())
+    }
+}
+
+/// What the oracle remembers of one node.
+#[derive(Debug, Default)]
+struct Watch {
+    /// When this life began, by its own clock.
+    born: Instant,
+    /// When something fresh of the peer was last accepted, by the node's own clock.
+    life_at: Option<Instant>,
+    /// The newest beat accepted, and when; and when the one before.
+    accepted: Option<Rc<Frame>>,
+    accepted_at: Option<Instant>,
+    accepted_before: Option<Instant>,
+    /// Since when beats have been accepted without a gap.
+    streak: Option<Instant>,
+    /// Since when whole frames of the peer have arrived without a gap, and the last of them.
+    arriving: Option<(Instant, Instant)>,
+    /// Last hello of a masked peer, where it forbids and where it only delays, by the node's own clock.
+    barred_at: Option<Instant>,
+    doubted_at: Option<Instant>,
+    /// Since when the peer is alive without a break, by the node's own clock.
+    alive_since: Option<Instant>,
+    /// When the peer last said that a group failed there, by the node's own clock.
+    peer_failed_at: Vec<Option<Instant>>,
+    /// When this node last yielded a group.
+    yielded_at: Vec<Option<Instant>>,
+    /// The last word on each group, on each link.
+    said: Vec<Vec<Option<GroupWord>>>,
+    /// Its last start, freeze or thaw.
+    disturbed_at: Instant,
+}
+
+/// The oracle.
+pub struct Oracle {
+    /// The first broken law.
+    pub violation: Option<Violation>,
+    /// Starts of groups.
+    pub starts: u64,
+    /// Moments at which two daemons began to hold one group, with every excuse.
+    pub doubles: u64,
+    /// Sessions begun although neither daemon was new.
+    pub churn: u64,
+    watches: [Watch; 2],
+    /// Since when both hold each group.
+    double_since: Vec<Option<Instant>>,
+    /// Since when nobody holds each group although somebody could.
+    orphan_since: Vec<Option<Instant>>,
+    /// Starts of each group since the faults ended, and the last.
+    late_starts: Vec<(u32, Instant)>,
+}
+
+impl Oracle {
+    /// One that has seen nothing.
+    pub fn new(scenario: &Scenario) -> Self {
+        let groups = scenario.preferred.len();
+        let watch = || Watch {
+            yielded_at: vec![None; groups],
+            peer_failed_at: vec![None; groups],
+            said: vec![vec![None; groups]; scenario.links.len()],
+            ..Watch::default()
+        };
+        Self {
+            violation: None,
+            starts: 0,
+            doubles: 0,
+            churn: 0,
+            watches: [watch(), watch()],
+            double_since: vec![None; groups],
+            orphan_since: vec![None; groups],
+            late_starts: vec![(0, Instant::ZERO); groups],
+        }
+    }
+
+    /// A law is broken. Only the first is kept: what follows from it is no news.
+    pub fn accuse(&mut self, at: Instant, law: &'static str, what: fmt::Arguments<'_>) {
+        if self.violation.is_none() {
+            self.violation = Some(Violation { at, law, what: what.to_string() });
+        }
+    }
+
+    /// When the newest beat that a node has accepted was sent.
+    pub fn newest_heard(&self, side: Side) -> Option<Instant> {
+        self.watches[side].accepted.as_ref().map(|frame| frame.sent)
+    }
+
+    /// A new life of a daemon.
+    pub fn booted(&mut self, scene: &Scene<'_>, side: Side) {
+        let groups = scene.groups();
+        self.watches[side] = Watch {
+            born: scene.local(side),
+            yielded_at: vec![None; groups],
+            peer_failed_at: vec![None; groups],
+            said: vec![vec![None; groups]; scene.scenario.links.len()],
+            disturbed_at: scene.now,
+            ..Watch::default()
+        };
+    }
+
+    /// A daemon was stopped or goes on.
+    pub fn disturbed(&mut self, scene: &Scene<'_>, side: Side) {
+        let watch = &mut self.watches[side];
+        watch.disturbed_at = scene.now;
+        watch.streak = None;
+        watch.arriving = None;
+    }
+
+    /// After every event.
+    pub fn look(&mut self, scene: &Scene<'_>) {
+        let states = scene.boxes.each_ref().map(states);
+        for group in 0..scene.groups() {
+            self.look_for_double(scene, group, [states[0][group], states[1][group]]);
+            self.look_for_orphan(scene, group, [states[0][group], states[1][group]]);
+        }
+        self.look_for_deafness(scene);
+    }
+}
+
+/// The states of a node's groups, none where no daemon runs.
+fn states(it: &Appliance) -> [Option<State>; GROUPS_MAX] {
+    let mut states = [None; GROUPS_MAX];
+    let groups = it.node.iter().flat_map(Node::groups);
+    states.iter_mut().zip(groups).for_each(|(state, group)| *state = Some(group.state));
+    states
+}
+
+/// A length with the drift of two clocks and a turn of the loop added.
+fn roughly(span: Duration) -> Duration {
+    span + span.part(500) + Duration::from_millis(1)
+}

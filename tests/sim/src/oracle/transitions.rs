@@ -1,0 +1,106 @@
+//! What a node says that it did, and why, against what it could know.
+
+use super::{Oracle, Scene, roughly};
+use crate::Side;
+use lubdub::node::{Cause, Event, PeerState};
+use lubdub::wire::beat::State;
+
+impl Oracle {
+    /// A node notes something.
+    pub fn noted(&mut self, scene: &Scene<'_>, side: Side, event: &Event) {
+        let local = scene.local(side);
+        match *event {
+            Event::Peer { to, .. } => {
+                self.watches[side].alive_since = (to == PeerState::Alive).then_some(local);
+            }
+            Event::Session { new_run: true } => self.watches[side].alive_since = Some(local),
+            Event::Session { new_run: false } => self.churn += 1,
+            Event::Group { group, to: State::Stopping, cause, .. } => {
+                self.went_down(scene, side, usize::from(group), cause);
+            }
+            _ => {}
+        }
+    }
+
+    fn went_down(&mut self, scene: &Scene<'_>, side: Side, group: usize, cause: Cause) {
+        match cause {
+            Cause::Yielded { .. } => self.yielded(scene, side, group),
+            Cause::Unheard => {
+                self.demand_deafness(scene, side, group);
+                self.yielded(scene, side, group);
+            }
+            Cause::Failback => {
+                self.demand_ask(scene, side, group);
+                self.demand_patience(scene, side, group);
+            }
+            Cause::Handover => self.demand_ask(scene, side, group),
+            _ => {}
+        }
+    }
+
+    /// L6: the verdict is the same on both sides, so never both yield.
+    fn yielded(&mut self, scene: &Scene<'_>, side: Side, group: usize) {
+        let other = self.watches[1 - side].yielded_at[group];
+        let recent = other.is_some_and(|at| scene.now.since(at) < scene.scenario.deadtime());
+        if recent && !scene.boxes[1 - side].holds(group) {
+            self.accuse(scene.now, "L6", format_args!("both nodes yield group {group}: {other:?}"));
+        }
+        self.watches[side].yielded_at[group] = Some(scene.now);
+    }
+
+    /// HEAL 2: only when the peer has not echoed for deadtime, and two of its beats say so.
+    fn demand_deafness(&mut self, scene: &Scene<'_>, side: Side, group: usize) {
+        let watch = &self.watches[side];
+        let deadtime = scene.scenario.timing[side].deadtime;
+        let knows = watch.accepted.as_ref().and_then(|frame| frame.knows);
+        let lasting = watch.accepted_before.is_some_and(|at| scene.now.since(at) <= roughly(deadtime.times(2)));
+        if knows.is_some_and(|sent| scene.now.since(sent) < deadtime - deadtime.part(12)) {
+            self.accuse(
+                scene.now,
+                "HEAL",
+                format_args!("node{} yields group {group} as unheard, but a beat made the round trip", side + 1),
+            );
+        }
+        if !lasting {
+            self.accuse(
+                scene.now,
+                "HEAL",
+                format_args!("node{} yields group {group} as unheard at the first beat after silence", side + 1),
+            );
+        }
+    }
+
+    /// RELEASE: a group is stopped for a handover only against an ask heard within two keepalives.
+    fn demand_ask(&mut self, scene: &Scene<'_>, side: Side, group: usize) {
+        let watch = &self.watches[side];
+        let beat = watch.accepted.as_ref().and_then(|frame| frame.beat.as_ref());
+        let asks = beat.is_some_and(|beat| beat.groups.get(group).is_some_and(|word| word.ask));
+        let span = roughly(scene.scenario.keepalive().times(2));
+        if !asks || watch.accepted_at.is_none_or(|at| scene.now.since(at) > span) {
+            self.accuse(scene.now, "RELEASE", format_args!("node{} stops group {group} for no open ask", side + 1));
+        }
+    }
+
+    /// FAILBACK: the preferred node has been in session and not failed for F.
+    fn demand_patience(&mut self, scene: &Scene<'_>, side: Side, group: usize) {
+        let watch = &self.watches[side];
+        let local = scene.local(side);
+        let patience = scene.scenario.initdead();
+        let since = watch.alive_since;
+        let failed_lately = watch.peer_failed_at[group].is_some_and(|at| local.since(at) < patience);
+        if since.is_none_or(|at| local.since(at) < patience) {
+            self.accuse(
+                scene.now,
+                "FAILBACK",
+                format_args!("node{} gives group {group} back to a peer in session since {since:?}", side + 1),
+            );
+        }
+        if failed_lately {
+            self.accuse(
+                scene.now,
+                "FAILBACK",
+                format_args!("node{} gives group {group} back to a peer on which it has just failed", side + 1),
+            );
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! What a node says against what its kernel does, and the discipline of steps.
+
+use super::{Oracle, Scene};
+use crate::Side;
+use crate::frame::Frame;
+use lubdub::node::Verb;
+
+impl Oracle {
+    /// A node hands a frame to a link.
+    pub fn said(&mut self, scene: &Scene<'_>, side: Side, frame: &Frame) {
+        let Some(beat) = &frame.beat else { return };
+        for (group, word) in beat.groups.iter().enumerate() {
+            let resource = scene.boxes[side].resources[group];
+            let up = resource.vip || resource.runs || resource.step.is_some();
+            if up && (word.state.is_down() || word.granted || beat.goodbye) {
+                self.accuse(
+                    scene.now,
+                    "L3",
+                    format_args!("node{} says {word:?} of group {group}, which is up: {resource:?}", side + 1),
+                );
+            }
+            self.watches[side].said[usize::from(frame.link)][group] = Some(*word);
+        }
+    }
+
+    /// A node orders a step.
+    pub fn runs(&mut self, scene: &Scene<'_>, side: Side, group: u8, verb: Verb) {
+        let index = usize::from(group);
+        let under_way = scene.boxes[side].resources[index].step.map(|step| step.verb);
+        let fits = match verb {
+            Verb::Announce => true,
+            Verb::Drop => under_way.is_none_or(|verb| verb == Verb::Start),
+            Verb::Start | Verb::Stop => under_way.is_none(),
+        };
+        if !fits {
+            self.accuse(
+                scene.now,
+                "steps",
+                format_args!("node{} runs {verb:?} of group {group} during {under_way:?}", side + 1),
+            );
+        }
+        if verb == Verb::Start {
+            self.starts += 1;
+            self.demand_evidence(scene, side, index);
+            self.demand_claim(scene, side, index);
+            self.count_late_start(scene, index);
+            self.watches.iter_mut().for_each(|watch| watch.yielded_at[index] = None);
+        }
+    }
+
+    /// A node says that it has left.
+    pub fn left(&mut self, scene: &Scene<'_>, side: Side) {
+        if let Some(group) = scene.boxes[side].resources.iter().position(|resource| resource.vip || resource.runs) {
+            self.accuse(scene.now, "L3", format_args!("node{} leaves with group {group} up", side + 1));
+        }
+    }
+}

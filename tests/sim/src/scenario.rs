@@ -1,0 +1,181 @@
+//! What a seed draws before the first event: the configuration of the pair, the kinds of fault, their rates.
+
+use crate::Side;
+use crate::kind::{Kind, Kinds};
+use crate::rng::Rng;
+use lubdub::node::{LinkKind, Timing};
+use lubdub::time::{Duration, Instant};
+use lubdub::wire::auth::Method;
+
+const MS: fn(u64) -> Duration = Duration::from_millis;
+
+/// A seed lives this long at most.
+pub const LIFE_MAX: Duration = Duration::from_secs(3600);
+/// And for this many beats at most.
+pub const BEATS_MAX: u64 = 15_000;
+/// Groups of a pair at most.
+pub const GROUPS_MAX: usize = 4;
+/// Bytes of a hello on the cable at most, with the names and keys of this simulator.
+const HELLO_LEN: u64 = 125;
+
+/// Everything that is fixed for a seed.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The seed.
+    pub seed: u64,
+    /// The timings of each node.
+    pub timing: [Timing; 2],
+    /// `auto_failback`.
+    pub auto_failback: bool,
+    /// The links, serial ones first.
+    pub links: Vec<LinkKind>,
+    /// Who is preferred for each group.
+    pub preferred: Vec<Side>,
+    /// Whether each group has a VIP.
+    pub has_vip: Vec<bool>,
+    /// How frames are signed.
+    pub method: Method,
+    /// Millionths by which each clock is fast.
+    pub drift: [i64; 2],
+    /// How late a daemon wakes at most.
+    pub lag: Duration,
+    /// A kernel ends the VIPs of a daemon that has sent nothing for this long.
+    pub lease: Option<Duration>,
+    /// How long a step takes at most when nothing is wrong.
+    pub step: Duration,
+    /// How long a step hangs until it is given up.
+    pub hang: Duration,
+    /// A node hears its own broadcasts.
+    pub hears_itself: bool,
+    /// Reads may cut frames in two.
+    pub chops: bool,
+    /// The kinds of fault there are.
+    pub kinds: Kinds,
+    /// Millionths of bytes or datagrams that each steady fault hits.
+    pub rate: u64,
+    /// Between two incidents, at most.
+    pub pace: Duration,
+    /// In so many of a hundred cases a transition provokes an incident: the worst moment.
+    pub spite: u64,
+    /// When the faults end.
+    pub calm: Instant,
+    /// When the seed ends.
+    pub end: Instant,
+}
+
+impl Scenario {
+    /// Draws everything.
+    pub fn draw(seed: u64) -> Self {
+        let mut rng = Rng::new(seed ^ 0x6c75_6264_7562);
+        let rng = &mut rng;
+        let links = draw_links(rng);
+        let timing = draw_timing(rng, &links);
+        let groups = rng.pick(&[1, 1, 2, 2, 3, 4]);
+        let kinds = draw_kinds(rng);
+        let longest = |part: fn(&Timing) -> Duration| timing.iter().map(part).max().unwrap_or_default();
+        let keepalive = longest(|timing| timing.keepalive);
+        let hang = rng.span(MS(50), MS(5_000));
+        let step = rng.pick(&[MS(2), MS(20), MS(300)]);
+        let settle = longest(|timing| timing.initdead).times(3) + longest(|timing| timing.deadtime).times(4);
+        let settle = settle + hang.times(4) + MS(90_000);
+        let life = LIFE_MAX.min(keepalive.times(BEATS_MAX));
+        let calm = Duration::from_micros(life.as_micros() * 3 / 4).min(life - settle).max(life.part(4));
+        Self {
+            seed,
+            auto_failback: rng.percent(50),
+            preferred: (0..groups).map(|n| if rng.percent(70) { n % 2 } else { rng.index(2) }).collect(),
+            has_vip: (0..groups).map(|_| rng.percent(80)).collect(),
+            method: rng.pick(&[Method::Crc, Method::Crc, Method::Md5, Method::Md5, Method::Sha1, Method::Sha256]),
+            drift: draw_drift(rng, kinds),
+            lag: if kinds.has(Kind::Lag) { rng.span(MS(0), keepalive.part(2)) } else { Duration::ZERO },
+            lease: rng.percent(50).then(|| timing[0].deadtime.min(timing[1].deadtime).times(8).part(10)),
+            step,
+            hang,
+            hears_itself: rng.percent(50),
+            chops: rng.percent(50),
+            rate: rng.pick(&[100, 1_000, 10_000, 50_000, 200_000]),
+            pace: keepalive.times(rng.pick(&[5, 20, 100, 400])),
+            spite: rng.pick(&[0, 2, 10, 40]),
+            calm: Instant::ZERO + calm,
+            end: Instant::ZERO + calm + settle,
+            timing,
+            links,
+            kinds,
+        }
+    }
+
+    /// Whether a group is preferred on a side.
+    pub fn is_preferred(&self, side: Side, group: usize) -> bool {
+        self.preferred[group] == side
+    }
+
+    /// The longer keepalive of the two.
+    pub fn keepalive(&self) -> Duration {
+        self.timing[0].keepalive.max(self.timing[1].keepalive)
+    }
+
+    /// The longer deadtime of the two.
+    pub fn deadtime(&self) -> Duration {
+        self.timing[0].deadtime.max(self.timing[1].deadtime)
+    }
+
+    /// The longer initdead of the two.
+    pub fn initdead(&self) -> Duration {
+        self.timing[0].initdead.max(self.timing[1].initdead)
+    }
+}
+
+fn draw_links(rng: &mut Rng) -> Vec<LinkKind> {
+    let baud = rng.pick(&[9_600, 19_200, 115_200, 115_200]);
+    let serial = LinkKind::Serial { baud };
+    match rng.below(8) {
+        0..3 => vec![serial, LinkKind::Broadcast],
+        3 | 4 => vec![serial],
+        5 => vec![LinkKind::Broadcast],
+        6 => vec![serial, serial],
+        _ => vec![serial, LinkKind::Broadcast, LinkKind::Broadcast],
+    }
+}
+
+/// Timings that the cable can carry: a hello must fit in a keepalive.
+fn draw_timing(rng: &mut Rng, links: &[LinkKind]) -> [Timing; 2] {
+    let least = links.iter().map(|link| match link {
+        LinkKind::Serial { baud } => Duration::from_micros(HELLO_LEN * 10_000_000 / u64::from(*baud)),
+        LinkKind::Broadcast => MS(5),
+    });
+    let least = least.max().unwrap_or_default();
+    let choices = [20, 50, 100, 100, 200, 500, 1_000, 2_000].map(MS);
+    let fits = |keepalive: &Duration| *keepalive >= least;
+    let choices: Vec<_> = choices.into_iter().filter(fits).collect();
+    let first = one_timing(rng, &choices);
+    let second = if rng.percent(15) { one_timing(rng, &choices) } else { first };
+    // A keepalive of one node must fit the deadtime of the other, as `check` demands of one file.
+    let fits = first.keepalive.times(2) < second.deadtime && second.keepalive.times(2) < first.deadtime;
+    if fits { [first, second] } else { [first, first] }
+}
+
+fn one_timing(rng: &mut Rng, choices: &[Duration]) -> Timing {
+    let keepalive = rng.pick(choices);
+    let tenths = rng.pick(&[25, 30, 30, 50, 100, 300]);
+    let deadtime = keepalive.times(tenths).part(10);
+    let warntime = rng.span(keepalive + MS(1), deadtime);
+    let initdead = deadtime.times(rng.pick(&[1, 2, 4, 10])).min(Duration::from_secs(120)).max(deadtime);
+    Timing { keepalive, warntime, deadtime, initdead }
+}
+
+fn draw_kinds(rng: &mut Rng) -> Kinds {
+    let mut kinds = Kinds::default();
+    let percent = rng.pick(&[10, 25, 50]);
+    for kind in Kind::ALL {
+        if rng.percent(percent) {
+            kinds.insert(*kind);
+        }
+    }
+    kinds
+}
+
+/// Together they drift by less than the 0.1 % that the rules allow.
+fn draw_drift(rng: &mut Rng, kinds: Kinds) -> [i64; 2] {
+    let one = |rng: &mut Rng| rng.below(1_000) as i64 - 500;
+    if kinds.has(Kind::Drift) { [one(rng), one(rng)] } else { [0, 0] }
+}

@@ -1,0 +1,253 @@
+//! Drives a node as its contract says and as the daemon's loop does: one source at a time, each output carried out
+//! before the next is asked for, every link read before silence is judged.
+
+use crate::Side;
+use crate::appliance::Step;
+use crate::frame::{self, Frame, Parcel};
+use crate::kind::Kind;
+use crate::medium::Chance;
+use crate::oracle::Before;
+use crate::world::{What, World};
+use lubdub::node::{Event, Input, Output, Verb, Why};
+use lubdub::time::Duration;
+use std::cell::Cell;
+use std::rc::Rc;
+
+/// Bytes read at a time.
+const READ_MAX: usize = 2_048;
+/// Reads of one link before silence is judged.
+const SWEEPS_MAX: usize = 64;
+/// Outputs between two waits that no sound node needs.
+const OUTPUTS_MAX: usize = 2_000;
+
+impl World {
+    /// Lets a daemon do what there is to do.
+    pub(crate) fn turn(&mut self, side: Side) {
+        while self.boxes[side].awake() && self.one_source(side) {
+            self.wake_if_due(side);
+        }
+    }
+
+    /// Handles one thing that is ready; any of them may be the first.
+    fn one_source(&mut self, side: Side) -> bool {
+        let links = self.scenario.links.len();
+        let first = self.rng.index(links + 1);
+        for source in (first..=links).chain(0..first) {
+            if source == links {
+                if let Some((group, verb, ok)) = self.boxes[side].ended.pop_front() {
+                    self.tell(side, Input::Done { group, verb, ok });
+                    return true;
+                }
+            } else if self.read(side, source) {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn wake_if_due(&mut self, side: Side) {
+        let it = &self.boxes[side];
+        if it.awake() && it.wait.is_some_and(|(until, _)| until <= it.clock.local(self.now)) {
+            self.wake(side);
+        }
+    }
+
+    /// The alarm rings.
+    pub(crate) fn alarm(&mut self, side: Side) {
+        self.turn(side);
+        self.wake_if_due(side);
+    }
+
+    fn wake(&mut self, side: Side) {
+        let judge = self.boxes[side].wait.is_some_and(|(_, why)| why == Why::Judge);
+        if judge {
+            for link in 0..self.scenario.links.len() {
+                for _ in 0..SWEEPS_MAX {
+                    if !self.read(side, link) {
+                        break;
+                    }
+                }
+            }
+        }
+        if self.boxes[side].awake() {
+            self.tell(side, Input::Wake { swept: judge });
+        }
+    }
+
+    /// Reads a link once: a datagram of a segment, what there is of a cable.
+    fn read(&mut self, side: Side, link: usize) -> bool {
+        let it = &mut self.boxes[side];
+        let Some(parcel) = it.read(link) else { return false };
+        let serial = matches!(self.scenario.links[link], lubdub::node::LinkKind::Serial { .. });
+        let mut bytes = parcel.bytes().to_vec();
+        let mut parcels = vec![parcel];
+        while serial && bytes.len() < READ_MAX {
+            let Some(parcel) = it.read(link) else { break };
+            bytes.extend_from_slice(parcel.bytes());
+            parcels.push(parcel);
+        }
+        let (local, until) = (it.clock.local(self.now), it.wait.map(|(until, _)| until));
+        let Some(node) = it.node.as_ref() else { return false };
+        let before = Before::of(node, until.is_some_and(|until| until <= local));
+        let cut = if self.scenario.chops && serial { self.rng.index(bytes.len() + 1) } else { 0 };
+        if cut > 0 {
+            self.tell(side, Input::Bytes { link: link as u8, bytes: &bytes[..cut] });
+        }
+        if let Some(node) = &mut self.boxes[side].node {
+            node.handle(local, Input::Bytes { link: link as u8, bytes: &bytes[cut..] });
+            let (oracle, scene) = self.watch();
+            oracle.delivered(&scene, side, link, &parcels, &before);
+            self.drain(side);
+        }
+        true
+    }
+
+    pub(crate) fn tell(&mut self, side: Side, input: Input<'_>) {
+        let local = self.boxes[side].clock.local(self.now);
+        if let Some(node) = &mut self.boxes[side].node {
+            node.handle(local, input);
+            self.drain(side);
+        }
+    }
+
+    pub(crate) fn drain(&mut self, side: Side) {
+        for _ in 0..OUTPUTS_MAX {
+            let Some(node) = &mut self.boxes[side].node else { return };
+            match node.poll() {
+                Output::Transmit { link, frame } => self.transmit(side, link, frame.bytes()),
+                Output::Run { group, verb } => self.run(side, group, verb),
+                Output::Note(event) => self.note(side, &event),
+                Output::Left => return self.left(side),
+                Output::Wait { until, why } => {
+                    let lag = Duration::from_micros(self.rng.below(self.scenario.lag.as_micros() + 1));
+                    let it = &mut self.boxes[side];
+                    it.wait = Some((until, why));
+                    it.alarm = Some(it.clock.world(until).max(self.now) + lag);
+                    return;
+                }
+            }
+        }
+        let now = self.now;
+        self.oracle.accuse(now, "L11", format_args!("node{}'s outputs do not end", side + 1));
+    }
+
+    fn transmit(&mut self, side: Side, link: u8, bytes: &[u8]) {
+        let it = &self.boxes[side];
+        let body = frame::body(bytes).unwrap_or_default();
+        let tag_len = self.scenario.method.tag_len();
+        self.frames += 1;
+        let frame = Rc::new(Frame {
+            number: self.frames,
+            from: side,
+            life: it.life,
+            link,
+            sent: self.now,
+            knows: self.oracle.newest_heard(side),
+            beat: frame::beat(&body, tag_len),
+            delivered: Cell::new(false),
+            bytes: bytes.to_vec(),
+        });
+        self.boxes[side].last_sent = self.now;
+        self.remember(&frame);
+        let (oracle, scene) = self.watch();
+        oracle.said(&scene, side, &frame);
+        self.carry(&frame);
+    }
+
+    fn carry(&mut self, frame: &Rc<Frame>) {
+        let mut chance =
+            Chance { rng: &mut self.rng, on: !self.calm, scenario: &self.scenario, tally: &mut self.tally };
+        let arrivals = self.media.carry(self.now, frame, &self.scenario, &mut chance);
+        let other = Some(lubdub::node::Untrusted::OtherVersion(0));
+        let translated = self.boxes.iter().any(|it| it.mask.is_some() && it.mask.map(strip) == other.map(strip));
+        for arrival in arrivals {
+            let parcel = match arrival.parcel {
+                Parcel::Whole(frame) if translated => Parcel::Raw(frame::of_other_version(&frame.bytes)),
+                parcel => parcel,
+            };
+            self.at(arrival.at, What::Arrives { to: arrival.to, link: usize::from(frame.link), parcel });
+        }
+    }
+
+    fn note(&mut self, side: Side, event: &Event) {
+        self.timeline.line(self.now, format_args!("node{} {event:?}", side + 1));
+        let (oracle, scene) = self.watch();
+        oracle.noted(&scene, side, event);
+        if matches!(event, Event::Group { .. } | Event::Session { .. } | Event::Peer { .. }) {
+            self.provoke();
+        }
+    }
+
+    fn left(&mut self, side: Side) {
+        self.timeline.line(self.now, format_args!("node{} has left", side + 1));
+        let (oracle, scene) = self.watch();
+        oracle.left(&scene, side);
+        self.boxes[side].kill();
+        let life = self.boxes[side].life;
+        let most = self.scenario.initdead().times(2);
+        let after = if self.calm { Duration::from_millis(5) } else { self.rng.magnitude(most) };
+        self.after(after, What::Boots { side, life, mask: None });
+    }
+
+    fn run(&mut self, side: Side, group: u8, verb: Verb) {
+        self.timeline.line(self.now, format_args!("node{} runs {verb:?} of group {group}", side + 1));
+        let (oracle, scene) = self.watch();
+        oracle.runs(&scene, side, group, verb);
+        if verb == Verb::Announce {
+            return;
+        }
+        let (span, ok) = self.fate(verb);
+        self.frames += 1;
+        let number = self.frames;
+        let resource = &mut self.boxes[side].resources[usize::from(group)];
+        resource.step = Some(Step { number, verb, ok });
+        match verb {
+            Verb::Start => (resource.vip, resource.runs) = (true, true),
+            Verb::Drop => resource.vip = false,
+            _ => {}
+        }
+        self.after(span, What::StepEnds { side, group, number });
+    }
+
+    /// How long a step takes and whether it succeeds.
+    fn fate(&mut self, verb: Verb) -> (Duration, bool) {
+        let (fails, hangs) = match verb {
+            Verb::Start => (Kind::StartFails, Kind::StartHangs),
+            _ => (Kind::StopFails, Kind::StopHangs),
+        };
+        let on = !self.calm;
+        if on && self.scenario.kinds.has(hangs) && self.rng.percent(15) {
+            self.tally.count(hangs);
+            return (self.scenario.hang, self.rng.percent(50));
+        }
+        let failed = on && self.scenario.kinds.has(fails) && self.rng.percent(25);
+        if failed {
+            self.tally.count(fails);
+        }
+        (Duration::from_micros(100) + self.rng.magnitude(self.scenario.step), !failed)
+    }
+
+    pub(crate) fn step_ends(&mut self, side: Side, group: u8, number: u64) {
+        let it = &mut self.boxes[side];
+        let resource = &mut it.resources[usize::from(group)];
+        let Some(step) = resource.step.filter(|step| step.number == number) else { return };
+        if it.frozen.is_some_and(|frozen| frozen.whole_machine) {
+            return self.after(self.scenario.step, What::StepEnds { side, group, number });
+        }
+        resource.step = None;
+        if step.verb != Verb::Start {
+            if step.ok {
+                (resource.vip, resource.runs) = (false, false);
+            } else {
+                resource.vip &= self.rng.percent(50);
+            }
+        }
+        it.ended.push_back((group, step.verb, step.ok));
+        self.turn(side);
+    }
+}
+
+/// The kind of untrust alone.
+fn strip(why: lubdub::node::Untrusted) -> std::mem::Discriminant<lubdub::node::Untrusted> {
+    std::mem::discriminant(&why)
+}

@@ -1,0 +1,289 @@
+//! The queue of events and the life of one seed.
+
+use crate::Side;
+use crate::appliance::{Appliance, Mask};
+use crate::frame::{Frame, Parcel};
+use crate::kind::Tally;
+use crate::medium::Media;
+use crate::oracle::{Oracle, Scene, Violation};
+use crate::rng::Rng;
+use crate::scenario::Scenario;
+use crate::timeline::Timeline;
+use lubdub::node::{Input, Node, Order};
+use lubdub::time::{Duration, Instant};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Frames remembered for replays.
+const HISTORY_MAX: usize = 2_048;
+/// Wakes at one moment that no sound node needs.
+const WAKES_MAX: u32 = 200;
+
+/// What happens at a moment.
+pub(crate) enum What {
+    Arrives { to: Side, link: usize, parcel: Parcel },
+    StepEnds { side: Side, group: u8, number: u64 },
+    Thaws { side: Side, life: u32 },
+    Boots { side: Side, life: u32, mask: Mask },
+    Unmasks { side: Side, life: u32 },
+    /// A kernel ends the VIPs of a daemon that is dead or frozen.
+    Lapses { side: Side, sent: Instant },
+    /// A shell puts back the VIPs that lapsed while its daemon was frozen.
+    PutsBack { side: Side, life: u32 },
+    Orders { side: Side, order: Order },
+    Incident { recurs: bool },
+    Forges { to: Side, link: usize, times: u64 },
+    Replays { to: Side, link: usize, times: u64 },
+    Floods { to: Side, link: usize, times: u64 },
+    Calms,
+    Clears,
+}
+
+/// What a seed came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The first law that was broken, if any.
+    pub violation: Option<Violation>,
+    /// How long it lived.
+    pub lived: Duration,
+    /// Events that happened.
+    pub events: u64,
+    /// Faults injected.
+    pub tally: Tally,
+    /// Starts of groups.
+    pub starts: u64,
+    /// Moments at which two daemons began to hold one group, with every excuse.
+    pub doubles: u64,
+    /// Sessions begun although neither daemon was new.
+    pub churn: u64,
+}
+
+/// Two appliances and what lies between them.
+pub struct World {
+    pub(crate) now: Instant,
+    pub(crate) scenario: Scenario,
+    pub(crate) rng: Rng,
+    pub(crate) boxes: [Appliance; 2],
+    pub(crate) media: Media,
+    pub(crate) oracle: Oracle,
+    pub(crate) timeline: Timeline,
+    pub(crate) tally: Tally,
+    pub(crate) history: Vec<Rc<Frame>>,
+    pub(crate) calm: bool,
+    pub(crate) frames: u64,
+    queue: BTreeMap<(Instant, u64), What>,
+    count: u64,
+    events: u64,
+    wakes: u32,
+}
+
+impl World {
+    /// The world of a seed before its first event.
+    pub fn new(scenario: Scenario, timeline: Timeline) -> Self {
+        let mut world = Self {
+            now: Instant::ZERO,
+            rng: Rng::new(scenario.seed),
+            boxes: [Appliance::new(0, &scenario), Appliance::new(1, &scenario)],
+            media: Media::new(scenario.links.len()),
+            oracle: Oracle::new(&scenario),
+            timeline,
+            tally: Tally::default(),
+            history: Vec::new(),
+            calm: false,
+            frames: 0,
+            queue: BTreeMap::new(),
+            count: 0,
+            events: 0,
+            wakes: 0,
+            scenario,
+        };
+        world.begin();
+        world
+    }
+
+    fn begin(&mut self) {
+        for side in [0, 1] {
+            let most = self.scenario.timing[side].initdead.times(2);
+            let after = self.rng.magnitude(most);
+            self.after(after, What::Boots { side, life: 0, mask: None });
+        }
+        self.at(self.scenario.calm, What::Calms);
+        self.after(self.scenario.pace, What::Incident { recurs: true });
+    }
+
+    /// Lives to the end, or to the first broken law.
+    pub fn live(&mut self) -> Outcome {
+        while self.oracle.violation.is_none()
+            && let Some(at) = self.next_moment().filter(|at| *at <= self.scenario.end)
+        {
+            self.wakes = if at > self.now { 0 } else { self.wakes };
+            self.now = self.now.max(at);
+            self.events += 1;
+            self.one_event();
+            let (oracle, scene) = self.watch();
+            oracle.look(&scene);
+        }
+        let (oracle, scene) = self.watch();
+        oracle.end(&scene);
+        if let Some(violation) = &self.oracle.violation {
+            self.timeline.line(self.now, format_args!("BROKEN {violation}"));
+        }
+        Outcome {
+            violation: self.oracle.violation.clone(),
+            lived: self.now.since(Instant::ZERO),
+            events: self.events,
+            tally: self.tally,
+            starts: self.oracle.starts,
+            doubles: self.oracle.doubles,
+            churn: self.oracle.churn,
+        }
+    }
+
+    /// The story so far.
+    pub fn timeline(&self) -> &Timeline {
+        &self.timeline
+    }
+
+    /// The oracle, and what it looks at.
+    pub(crate) fn watch(&mut self) -> (&mut Oracle, Scene<'_>) {
+        let scene = Scene {
+            now: self.now,
+            scenario: &self.scenario,
+            boxes: &self.boxes,
+            media: &self.media,
+            calm: self.calm,
+        };
+        (&mut self.oracle, scene)
+    }
+
+    pub(crate) fn at(&mut self, when: Instant, what: What) {
+        self.count += 1;
+        self.queue.insert((when, self.count), what);
+    }
+
+    pub(crate) fn after(&mut self, span: Duration, what: What) {
+        self.at(self.now + span, what);
+    }
+
+    fn next_moment(&self) -> Option<Instant> {
+        let queued = self.queue.first_key_value().map(|((at, _), _)| *at);
+        self.boxes.iter().filter(|it| it.awake()).filter_map(|it| it.alarm).chain(queued).min()
+    }
+
+    fn one_event(&mut self) {
+        if self.queue.first_key_value().is_some_and(|((at, _), _)| *at <= self.now)
+            && let Some((_, what)) = self.queue.pop_first()
+        {
+            return self.happen(what);
+        }
+        for side in [0, 1] {
+            if self.boxes[side].awake() && self.boxes[side].alarm.is_some_and(|at| at <= self.now) {
+                self.wakes += 1;
+                if self.wakes > WAKES_MAX {
+                    let now = self.now;
+                    self.oracle.accuse(now, "L11", format_args!("node{} is woken again and again", side + 1));
+                }
+                return self.alarm(side);
+            }
+        }
+    }
+
+    fn happen(&mut self, what: What) {
+        match what {
+            What::Arrives { to, link, parcel } => {
+                self.boxes[to].receive(link, parcel);
+                self.turn(to);
+            }
+            What::StepEnds { side, group, number } => self.step_ends(side, group, number),
+            What::Thaws { side, life } if self.boxes[side].life == life => self.thaw(side),
+            What::Boots { side, life, mask } if self.boxes[side].life == life => self.boot(side, mask),
+            What::Unmasks { side, life } if self.boxes[side].life == life => {
+                self.crash(side);
+                self.after(Duration::from_millis(1), What::Boots { side, life, mask: None });
+            }
+            What::Lapses { side, sent } => self.lapse(side, sent),
+            What::PutsBack { side, life } if self.boxes[side].life == life => self.put_back(side),
+            What::Orders { side, order } => self.order(side, order),
+            What::Incident { recurs } => self.incident(recurs),
+            What::Forges { to, link, times } => self.forge(to, link, times),
+            What::Replays { to, link, times } => self.replay(to, link, times),
+            What::Floods { to, link, times } => self.flood(to, link, times),
+            What::Calms => self.calm_down(),
+            What::Clears => [0, 1].into_iter().for_each(|side| self.order(side, Order::Clear(u32::MAX))),
+            _ => {}
+        }
+    }
+
+    fn boot(&mut self, side: Side, mask: Mask) {
+        if self.boxes[side].node.is_some() {
+            return;
+        }
+        let it = &mut self.boxes[side];
+        it.life += 1;
+        it.mask = mask;
+        let local = it.clock.local(self.now);
+        let Some(setup) = it.setup(&self.scenario, &mut self.rng) else { return };
+        it.node = Some(Node::new(local, setup));
+        self.timeline.line(self.now, format_args!("node{} is started, {mask:?}", side + 1));
+        let (oracle, scene) = self.watch();
+        oracle.booted(&scene, side);
+        self.drain(side);
+        if let Some(life) = mask.map(|_| self.boxes[side].life) {
+            let most = self.scenario.initdead().times(3);
+            let after = self.rng.magnitude(most);
+            self.after(after, What::Unmasks { side, life });
+        }
+    }
+
+    pub(crate) fn order(&mut self, side: Side, order: Order) {
+        if !self.boxes[side].awake() {
+            return;
+        }
+        let refused = self.boxes[side].node.as_ref().and_then(|node| node.refuses(order));
+        self.timeline.line(self.now, format_args!("node{} is ordered {order:?}: {refused:?}", side + 1));
+        // The shell does not hand on what the node refuses.
+        if refused.is_none() {
+            self.tell(side, Input::Order(order));
+            self.turn(side);
+        }
+    }
+
+    fn calm_down(&mut self) {
+        self.calm = true;
+        self.media.heal();
+        self.timeline.line(self.now, format_args!("the faults end"));
+        for side in [0, 1] {
+            for resource in &mut self.boxes[side].resources {
+                if let Some(step) = &mut resource.step {
+                    step.ok = true;
+                }
+            }
+            if self.boxes[side].frozen.is_some() {
+                self.thaw(side);
+            }
+            if self.boxes[side].mask.is_some() {
+                self.crash(side);
+            }
+            self.order(side, Order::Withdraw(u32::MAX));
+            let life = self.boxes[side].life;
+            self.after(Duration::from_millis(5), What::Boots { side, life, mask: None });
+        }
+        for seconds in [0, 2, 12] {
+            self.after(Duration::from_secs(seconds), What::Clears);
+        }
+        let (oracle, scene) = self.watch();
+        oracle.calmed(&scene);
+    }
+
+    /// Keeps some of all frames ever sent: each as likely as the others.
+    pub(crate) fn remember(&mut self, frame: &Rc<Frame>) {
+        if self.history.len() < HISTORY_MAX {
+            self.history.push(frame.clone());
+        } else {
+            let place = self.rng.below(self.frames.max(1)) as usize;
+            if place < HISTORY_MAX {
+                self.history[place] = frame.clone();
+            }
+        }
+    }
+}
