@@ -89,7 +89,9 @@ impl World {
         let (local, until) = (it.clock.local(self.now), it.wait.map(|(until, _)| until));
         let Some(node) = it.node.as_ref() else { return false };
         let before = Before::of(node, until.is_some_and(|until| until <= local));
-        let cut = if self.scenario.chops && serial { self.rng.index(bytes.len() + 1) } else { 0 };
+        // A frame ends with its last byte, so what is told first never acts.
+        let chopped = self.scenario.chops && serial && parcels.len() == 1;
+        let cut = if chopped { self.rng.index(bytes.len().max(1)) } else { 0 };
         if cut > 0 {
             self.tell(side, Input::Bytes { link: link as u8, bytes: &bytes[..cut] });
         }
@@ -136,14 +138,15 @@ impl World {
         let body = frame::body(bytes).unwrap_or_default();
         let tag_len = self.scenario.method.tag_len();
         self.frames += 1;
+        let beat = frame::beat(&body, tag_len);
         let frame = Rc::new(Frame {
             number: self.frames,
             from: side,
             life: it.life,
             link,
             sent: self.now,
-            knows: self.oracle.newest_heard(side),
-            beat: frame::beat(&body, tag_len),
+            knows: beat.as_ref().and_then(|beat| self.oracle.echoed(side, beat.echo)),
+            beat,
             delivered: Cell::new(false),
             bytes: bytes.to_vec(),
         });

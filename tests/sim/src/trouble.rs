@@ -197,6 +197,9 @@ impl World {
         let life = it.life;
         let (oracle, scene) = self.watch();
         oracle.disturbed(&scene, side);
+        if frozen.whole_machine {
+            oracle.resumed(&scene, side);
+        }
         self.after(self.scenario.deadtime(), What::PutsBack { side, life });
         if self.rng.percent(50) { self.turn(side) } else { self.alarm(side) }
     }

@@ -7,14 +7,26 @@ use lubdub::wire::beat::{GroupWord, State};
 impl Oracle {
     /// A group is about to be started.
     pub(super) fn demand_evidence(&mut self, scene: &Scene<'_>, side: Side, group: usize) {
+        // A paused machine cannot know that what it reads is old (TIMING, not covered); HEAL ends what comes of it.
+        let watch = &self.watches[side];
+        if watch.accepted.as_ref().is_some_and(|frame| frame.sent <= watch.paused_until) {
+            return;
+        }
         if self.has_consent(scene, side, group) || self.has_goodbye(scene, side, group) {
             return;
         }
         if let Err(why) = self.has_silence(scene, side, group) {
+            let (heard, last) = (self.heard(side, group), self.last_word(1 - side, group));
+            let knows = self.watches[side].accepted.as_ref().and_then(|frame| frame.knows);
             self.accuse(
                 scene.now,
                 "ACQUIRE",
-                format_args!("node{} starts group {group} without consent, goodbye or silence: {why}", side + 1),
+                format_args!(
+                    "node{} starts group {group} without consent, goodbye or silence: {why}; heard {heard:?}, of its \
+                     beat sent at {knows:?}; the peer's last word is {last:?}, and it has {:?}",
+                    side + 1,
+                    scene.boxes[1 - side].resources[group],
+                ),
             );
         }
     }
@@ -73,8 +85,7 @@ impl Oracle {
 
     /// The last word of a node on a group, on any link.
     pub(super) fn last_word(&self, side: Side, group: usize) -> Option<GroupWord> {
-        // Every link is told the same content; what differs is only which of them had room for the newest.
-        self.watches[side].said.iter().filter_map(|groups| groups[group]).next_back()
+        self.watches[side].last_said.get(group).copied()
     }
 
     /// Said before taken: while the peer lives, each link has carried the claim before the start.

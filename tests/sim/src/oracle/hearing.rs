@@ -1,5 +1,6 @@
 //! What reached a node, and whether it should have counted.
 
+use super::settling::is_willing;
 use super::{Oracle, Scene};
 use crate::Side;
 use crate::frame::{Frame, Parcel};
@@ -38,7 +39,11 @@ impl Oracle {
         let moved = node.silent_since() == local && before.silent_since != local;
         if fresh.is_empty() {
             if moved {
-                self.accuse(scene.now, "L5", format_args!("node{} takes old or false bytes for life", side + 1));
+                self.accuse(
+                    scene.now,
+                    "L5",
+                    format_args!("node{} takes for life on link {link}: {parcels:?}", side + 1),
+                );
             }
             return self.demand_stillness(scene, side, node, before);
         }
@@ -118,7 +123,7 @@ impl Oracle {
 
     /// HANDSHAKE: where whole frames go both ways, two nodes that trust each other are soon in session.
     pub(super) fn look_for_deafness(&mut self, scene: &Scene<'_>) {
-        if !scene.trusted() || !scene.boxes.iter().all(crate::appliance::Appliance::awake) {
+        if !scene.trusted() || !(0..2).all(|side| is_willing(scene, side)) {
             return;
         }
         let timing = scene.scenario.timing;

@@ -99,6 +99,10 @@ struct Watch {
     yielded_at: Vec<Option<Instant>>,
     /// The last word on each group, on each link.
     said: Vec<Vec<Option<GroupWord>>>,
+    /// The last word on each group, on any link.
+    last_said: Vec<GroupWord>,
+    /// The end of its last pause as a whole machine.
+    paused_until: Instant,
     /// Its last start, freeze or thaw.
     disturbed_at: Instant,
 }
@@ -151,14 +155,16 @@ impl Oracle {
         }
     }
 
-    /// When the newest beat that a node has accepted was sent.
-    pub fn newest_heard(&self, side: Side) -> Option<Instant> {
-        self.watches[side].accepted.as_ref().map(|frame| frame.sent)
+    /// When the beat was sent that a node echoes: the newest that it has accepted, or none in a new session.
+    pub fn echoed(&self, side: Side, echo: u16) -> Option<Instant> {
+        let frame = self.watches[side].accepted.as_ref()?;
+        frame.beat.as_ref().filter(|beat| beat.seq == echo).map(|_| frame.sent)
     }
 
     /// A new life of a daemon.
     pub fn booted(&mut self, scene: &Scene<'_>, side: Side) {
         let groups = scene.groups();
+        self.watches[1 - side].arriving = None;
         self.watches[side] = Watch {
             born: scene.local(side),
             yielded_at: vec![None; groups],
@@ -167,6 +173,11 @@ impl Oracle {
             disturbed_at: scene.now,
             ..Watch::default()
         };
+    }
+
+    /// A machine goes on after a pause that no clock of its own shows.
+    pub fn resumed(&mut self, scene: &Scene<'_>, side: Side) {
+        self.watches[side].paused_until = scene.now;
     }
 
     /// A daemon was stopped or goes on.

@@ -84,7 +84,8 @@ impl Oracle {
     }
 }
 
-fn is_willing(scene: &Scene<'_>, side: Side) -> bool {
+/// It runs, and is not about to leave.
+pub(super) fn is_willing(scene: &Scene<'_>, side: Side) -> bool {
     let it: &Appliance = &scene.boxes[side];
     it.awake() && it.node.as_ref().is_some_and(|node| node.refuses(Order::Clear(0)) != Some(Refusal::Leaving))
 }

@@ -9,6 +9,7 @@ impl Oracle {
     /// A node hands a frame to a link.
     pub fn said(&mut self, scene: &Scene<'_>, side: Side, frame: &Frame) {
         let Some(beat) = &frame.beat else { return };
+        self.watches[side].last_said = beat.groups.to_vec();
         for (group, word) in beat.groups.iter().enumerate() {
             let resource = scene.boxes[side].resources[group];
             let up = resource.vip || resource.runs || resource.step.is_some();
