@@ -603,4 +603,28 @@ fn recorded_hellos_of_a_peer_with_another_haresources_cannot_stop_a_takeover_for
     }
     let took = pair.now.since(off);
     assert!(pair.owner(0) == Some(1) && took < MS(3700), "{took:?}\n{}", pair.story());
+
+/// HEAL 2 needs beats in a row: one that got through long before the heal is none of them.
+#[test]
+fn a_lone_beat_during_a_partition_does_not_turn_the_verdict_at_the_heal() {
+    let mut pair = Pair::new();
+    pair.auto_failback = false;
+    pair.boot(0);
+    pair.boot(1);
+    pair.run(MS(5000));
+    pair.cut_all(true);
+    pair.run(MS(5000));
+    // One beat of the loser, or two at most, and no round trip.
+    pair.cut[0].fill(false);
+    pair.run(MS(110));
+    pair.cut_all(true);
+    pair.run(MS(5000));
+    assert!(pair.holding(0, 0) && pair.holding(1, 0), "{}", pair.story());
+    let healed = pair.now;
+    pair.cut_all(false);
+    pair.run(MS(1000));
+    let unheard = |e: &Event| matches!(e, Event::Group { cause: Cause::Unheard, .. });
+    let all = || [0, 1].into_iter().flat_map(|side| &pair.boxes[side].events);
+    assert_eq!(all().filter(|(at, event)| *at >= healed && unheard(event)).count(), 0, "{}", pair.story());
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(1), Some(0)), "the higher claims keep");
 }

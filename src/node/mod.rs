@@ -398,9 +398,7 @@ impl Node {
             echo_young: link::within(news.and_then(|news| news.echo_sent), now, deadtime - keepalive),
             next_seq: session.map_or(1, |session| session.tx_seq() + 1),
             two_way: session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime)),
-            unheard: session
-                .and_then(|session| session.unheard)
-                .is_some_and(|(since, beats)| beats >= 2 && now >= since + keepalive.times(2)),
+            unheard: session.is_some_and(|session| session.is_unheard(keepalive.times(2))),
             goodbye: word.filter(|_| peer.left),
             silence: silence(peer, setup, now, group.has_vip(), swept),
             willing: self.leaving.is_none(),

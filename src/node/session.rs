@@ -50,8 +50,8 @@ pub(super) struct Session {
     /// The fingerprint of the key that both accept.
     pub key: u32,
     pub news: Option<News>,
-    /// Since when, and for how many beats, the peer is heard but has not echoed a recent beat of mine.
-    pub unheard: Option<(Instant, u32)>,
+    /// Since when the peer is heard, without a gap of deadtime, but has not echoed a recent beat of mine.
+    pub unheard: Option<Instant>,
     pub began: Instant,
     tx_seq: u64,
     tx_at_news: u64,
@@ -125,13 +125,21 @@ impl Session {
         let echo = known + u64::from(beat.echo.wrapping_sub(known as u16));
         let echo = if echo > self.tx_seq { known } else { echo };
         let echo_sent = self.sent.sent_at(echo);
+        let gapless = within(self.news.as_ref().map(|news| news.at), now, two_way_span);
         self.unheard = match self.unheard {
             _ if within(echo_sent, now, two_way_span) => None,
-            None => Some((now, 1)),
-            Some((since, beats)) => Some((since, beats.saturating_add(1))),
+            Some(since) if gapless => Some(since),
+            _ => Some(now),
         };
         self.news = Some(News { at: now, beat, echo, echo_sent });
         true
+    }
+
+    /// HEAL 2: the newest beat came at least `span` after the first of those that echo nothing recent. Beats on both
+    /// sides of a silence, or all read at once after a stall, do not show that the peer is deaf.
+    pub fn is_unheard(&self, span: Duration) -> bool {
+        let last = self.news.as_ref().map(|news| news.at);
+        self.unheard.zip(last).is_some_and(|(since, last)| last >= since + span)
     }
 
     /// The newest beat echoes one of mine sent within `span`.

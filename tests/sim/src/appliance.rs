@@ -157,10 +157,8 @@ impl Appliance {
         let digest = if self.mask == Some(Untrusted::DifferentHaresources) { [9; 8] } else { [7; 8] };
         let mut seed = [0; 32];
         seed.fill_with(|| rng.bits() as u8);
-        let group = |number| GroupSetup {
-            preferred: scenario.is_preferred(side, number),
-            has_vip: scenario.has_vip[number],
-        };
+        let group =
+            |number| GroupSetup { preferred: scenario.is_preferred(side, number), has_vip: scenario.has_vip[number] };
         Some(Setup {
             name: names[me].try_into().ok()?,
             peer: names[peer].try_into().ok()?,

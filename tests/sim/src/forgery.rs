@@ -89,7 +89,9 @@ impl World {
             let place = self.rng.index(body.len());
             body[place] ^= 1 << self.rng.below(8);
         }
-        if self.scenario.method == Method::Crc { body.truncate(body.len() / 2) }
+        if self.scenario.method == Method::Crc {
+            body.truncate(body.len() / 2)
+        }
         frame::enframe(&body)
     }
 

@@ -28,7 +28,9 @@ fn main() -> ExitCode {
 fn number(words: &[String], flag: &str, default: u64) -> Result<u64, String> {
     match words.iter().position(|word| word == flag) {
         None => Ok(default),
-        Some(at) => words.get(at + 1).and_then(|word| seed(word)).ok_or_else(|| format!("{flag} needs a number\n{USAGE}")),
+        Some(at) => {
+            words.get(at + 1).and_then(|word| seed(word)).ok_or_else(|| format!("{flag} needs a number\n{USAGE}"))
+        }
     }
 }
 
@@ -65,7 +67,11 @@ impl Campaign {
 
     fn report(&self, out: &mut impl Write) -> io::Result<()> {
         let hours = self.micros as f64 / 3.6e9;
-        writeln!(out, "{} seeds, {hours:.0} virtual hours, {} events, {} starts", self.seeds, self.events, self.starts)?;
+        writeln!(
+            out,
+            "{} seeds, {hours:.0} virtual hours, {} events, {} starts",
+            self.seeds, self.events, self.starts
+        )?;
         writeln!(out, "{} excused double ownerships, {} sessions renewed", self.doubles, self.churn)?;
         write!(out, "faults:")?;
         for kind in Kind::ALL {

@@ -109,13 +109,7 @@ impl Chance<'_> {
     }
 }
 
-fn along_cable(
-    now: Instant,
-    frame: &Rc<Frame>,
-    way: &mut Way,
-    baud: u32,
-    chance: &mut Chance<'_>,
-) -> Vec<Arrival> {
+fn along_cable(now: Instant, frame: &Rc<Frame>, way: &mut Way, baud: u32, chance: &mut Chance<'_>) -> Vec<Arrival> {
     let byte = 10_000_000 / u64::from(baud);
     let start = way.free.max(now);
     if start.since(now).as_micros() / byte + frame.bytes.len() as u64 > TRANSMITTER_MAX {

@@ -110,7 +110,8 @@ impl World {
         let until = self.until();
         let both = self.rng.percent(50);
         let ways = if both { "both ways" } else { "one way" };
-        self.timeline.line(self.now, format_args!("{kind:?} of link {link} from node{}, {ways}, until {until:?}", side + 1));
+        self.timeline
+            .line(self.now, format_args!("{kind:?} of link {link} from node{}, {ways}, until {until:?}", side + 1));
         for from in [0, 1] {
             if both || from == side {
                 let way = &mut self.media.ways[from][link];

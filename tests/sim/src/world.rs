@@ -21,20 +21,61 @@ const WAKES_MAX: u32 = 200;
 
 /// What happens at a moment.
 pub(crate) enum What {
-    Arrives { to: Side, link: usize, parcel: Parcel },
-    StepEnds { side: Side, group: u8, number: u64 },
-    Thaws { side: Side, life: u32 },
-    Boots { side: Side, life: u32, mask: Mask },
-    Unmasks { side: Side, life: u32 },
+    Arrives {
+        to: Side,
+        link: usize,
+        parcel: Parcel,
+    },
+    StepEnds {
+        side: Side,
+        group: u8,
+        number: u64,
+    },
+    Thaws {
+        side: Side,
+        life: u32,
+    },
+    Boots {
+        side: Side,
+        life: u32,
+        mask: Mask,
+    },
+    Unmasks {
+        side: Side,
+        life: u32,
+    },
     /// A kernel ends the VIPs of a daemon that is dead or frozen.
-    Lapses { side: Side, sent: Instant },
+    Lapses {
+        side: Side,
+        sent: Instant,
+    },
     /// A shell puts back the VIPs that lapsed while its daemon was frozen.
-    PutsBack { side: Side, life: u32 },
-    Orders { side: Side, order: Order },
-    Incident { recurs: bool },
-    Forges { to: Side, link: usize, times: u64 },
-    Replays { to: Side, link: usize, times: u64 },
-    Floods { to: Side, link: usize, times: u64 },
+    PutsBack {
+        side: Side,
+        life: u32,
+    },
+    Orders {
+        side: Side,
+        order: Order,
+    },
+    Incident {
+        recurs: bool,
+    },
+    Forges {
+        to: Side,
+        link: usize,
+        times: u64,
+    },
+    Replays {
+        to: Side,
+        link: usize,
+        times: u64,
+    },
+    Floods {
+        to: Side,
+        link: usize,
+        times: u64,
+    },
     Calms,
     Clears,
 }
@@ -146,13 +187,8 @@ impl World {
 
     /// The oracle, and what it looks at.
     pub(crate) fn watch(&mut self) -> (&mut Oracle, Scene<'_>) {
-        let scene = Scene {
-            now: self.now,
-            scenario: &self.scenario,
-            boxes: &self.boxes,
-            media: &self.media,
-            calm: self.calm,
-        };
+        let scene =
+            Scene { now: self.now, scenario: &self.scenario, boxes: &self.boxes, media: &self.media, calm: self.calm };
         (&mut self.oracle, scene)
     }
 

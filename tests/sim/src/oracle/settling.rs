@@ -55,7 +55,11 @@ impl Oracle {
         for side in [0, 1] {
             let state = scene.node(side).map(lubdub::node::Node::peer);
             if state != Some(PeerState::Alive) {
-                self.accuse(scene.now, "L2", format_args!("in the end node{} says that its peer is {state:?}", side + 1));
+                self.accuse(
+                    scene.now,
+                    "L2",
+                    format_args!("in the end node{} says that its peer is {state:?}", side + 1),
+                );
             }
         }
         for group in 0..scene.groups() {
