@@ -628,3 +628,18 @@ fn a_lone_beat_during_a_partition_does_not_turn_the_verdict_at_the_heal() {
     assert_eq!(all().filter(|(at, event)| *at >= healed && unheard(event)).count(), 0, "{}", pair.story());
     assert_eq!((pair.owner(0), pair.owner(1)), (Some(1), Some(0)), "the higher claims keep");
 }
+
+#[test]
+fn a_preferred_node_that_restarts_within_deadtime_gets_its_group_back_after_f() {
+    let mut pair = Pair::settled();
+    pair.order(1, Order::Takeover(1));
+    pair.until(MS(1000), |p| p.state(1, 0) == State::Held);
+    pair.run(MS(5000));
+    pair.power_off(0);
+    pair.run(MS(50));
+    pair.boot(0);
+    pair.run(MS(2900));
+    assert_eq!(pair.owner(0), Some(1), "not before F");
+    pair.run(MS(500));
+    assert_eq!(pair.owner(0), Some(0), "a new run ends the order\n{}", pair.story());
+}

@@ -328,11 +328,15 @@ impl Node {
     fn judge_peer(&mut self, swept: bool) {
         let before = self.peer.state;
         let after = self.verdict(swept);
+        // A new run that came before the old one was missed counts anew: FAILBACK begins with it.
+        match after {
+            PeerState::Alive => _ = self.peer.alive_since.get_or_insert(self.now),
+            _ => self.peer.alive_since = None,
+        }
         if after == before {
             return;
         }
         self.peer.state = after;
-        self.peer.alive_since = (after == PeerState::Alive).then_some(self.now);
         if after == PeerState::Alive {
             self.groups.iter_mut().for_each(Group::peer_lives);
         }
