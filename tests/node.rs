@@ -603,6 +603,7 @@ fn recorded_hellos_of_a_peer_with_another_haresources_cannot_stop_a_takeover_for
     }
     let took = pair.now.since(off);
     assert!(pair.owner(0) == Some(1) && took < MS(3700), "{took:?}\n{}", pair.story());
+}
 
 /// HEAL 2 needs beats in a row: one that got through long before the heal is none of them.
 #[test]
@@ -642,4 +643,20 @@ fn a_preferred_node_that_restarts_within_deadtime_gets_its_group_back_after_f() 
     assert_eq!(pair.owner(0), Some(1), "not before F");
     pair.run(MS(500));
     assert_eq!(pair.owner(0), Some(0), "a new run ends the order\n{}", pair.story());
+}
+
+#[test]
+fn a_cleared_failure_is_no_reason_to_hurry_the_failback() {
+    let mut pair = Pair::new();
+    pair.boot(0);
+    pair.boxes[0].trouble[0].start_fails = true;
+    pair.boot(1);
+    pair.run(MS(20_000));
+    assert_eq!((pair.owner(0), pair.state(0, 0)), (Some(1), State::Failed));
+    pair.boxes[0].trouble[0].start_fails = false;
+    pair.order(0, Order::Clear(1));
+    pair.run(MS(2800));
+    assert_eq!(pair.owner(0), Some(1), "not before the preferred node was sound for F\n{}", pair.story());
+    pair.run(MS(500));
+    assert_eq!(pair.owner(0), Some(0), "{}", pair.story());
 }

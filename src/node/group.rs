@@ -122,6 +122,8 @@ pub(super) struct Group {
     quiet_until: Instant,
     /// When it was given back to the preferred node.
     failbacks: Deque<Instant, FAILBACKS>,
+    /// When the peer last said that it failed there.
+    peer_failed_at: Option<Instant>,
 }
 
 impl Group {
@@ -146,6 +148,7 @@ impl Group {
             retry_at: None,
             quiet_until: Instant::ZERO,
             failbacks: Deque::new(),
+            peer_failed_at: None,
         };
         (group, Verb::Drop)
     }
@@ -205,8 +208,11 @@ impl Group {
         [self.retry_at, unused].into_iter().flatten().min()
     }
 
-    pub fn heard(&mut self, theirs: &GroupWord) {
+    pub fn heard(&mut self, now: Instant, theirs: &GroupWord) {
         self.seen = self.seen.later(theirs.term);
+        if theirs.state == State::Failed {
+            self.peer_failed_at = Some(now);
+        }
     }
 
     /// A new session: nothing said in the old one stands (L5). An order outlasts auto_failback until the preferred node
@@ -214,8 +220,9 @@ impl Group {
     pub fn session_began(&mut self, new_run: bool) {
         self.session_ended();
         self.tried = false;
-        if new_run && !self.setup.preferred {
-            self.ordered = false;
+        if new_run {
+            self.peer_failed_at = None;
+            self.ordered &= self.setup.preferred;
         }
     }
 
@@ -496,9 +503,10 @@ impl Group {
         scene.failback.is_some_and(|(since, least)| self.failback_at(scene.now, since, least) <= scene.now)
     }
 
-    /// FAILBACK: when F is over. Counted by the holder, which remembers how often it has given the group back lately.
+    /// FAILBACK: when F is over, counted from when the peer was last dead or failed; by the holder, which remembers how often it has given the group back lately.
     pub fn failback_at(&self, now: Instant, since: Instant, least: Duration) -> Instant {
         let lately = self.failbacks.iter().filter(|at| now < **at + FAILBACK_MEMORY).count();
+        let since = since.max(self.peer_failed_at.unwrap_or_default());
         since + least.times(1 << lately).min(FAILBACK_MEMORY.max(least))
     }
 

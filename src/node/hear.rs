@@ -3,7 +3,7 @@
 
 use super::peer::{Greeting, Ignored, Untrusted};
 use super::setup::LinkKind;
-use super::{Event, Group, Node};
+use super::{Event, Node};
 use crate::wire::beat::Beat;
 use crate::wire::envelope::{Envelope, Kind, Refused};
 
@@ -167,7 +167,7 @@ impl Node {
         let Some(news) = &session.news else { return };
         let knows_me = news.echo >= self.peer.goodbye_floor;
         for (group, theirs) in self.groups.iter_mut().zip(&news.beat.groups) {
-            Group::heard(group, theirs);
+            group.heard(self.now, theirs);
         }
         let interval = self.now.since(self.peer.silent_since);
         if goodbye && knows_me && !self.peer.left {
