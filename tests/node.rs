@@ -660,3 +660,25 @@ fn a_cleared_failure_is_no_reason_to_hurry_the_failback() {
     pair.run(MS(500));
     assert_eq!(pair.owner(0), Some(0), "{}", pair.story());
 }
+
+#[test]
+fn a_goodbye_stands_for_as_long_as_the_peer_is_away() {
+    let mut pair = Pair::settled();
+    pair.boxes[0].trouble[0].start_fails = true;
+    pair.order(1, Order::Leave);
+    pair.until(MS(1000), |p| p.boxes[1].left);
+    pair.order(0, Order::Leave);
+    pair.until(MS(1000), |p| p.boxes[0].left);
+    pair.boot(0);
+    pair.boot(1);
+    pair.until(MS(5000), |p| p.state(0, 0) == State::Failed);
+    pair.order(1, Order::Leave);
+    pair.until(MS(5000), |p| p.boxes[1].left);
+    // Longer than sequence numbers last without an answer.
+    pair.run(MS(100 * (1 << 15) + 10_000));
+    assert_eq!((pair.peer(0), pair.state(0, 0)), (PeerState::Left, State::Failed));
+    pair.boxes[0].trouble[0].start_fails = false;
+    pair.order(0, Order::Clear(1));
+    pair.run(MS(5000));
+    assert_eq!(pair.owner(0), Some(0), "{}", pair.story());
+}

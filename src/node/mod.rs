@@ -313,7 +313,8 @@ impl Node {
     /// Brings every verdict up to date with the present moment. `swept`: every link has been read in this turn.
     fn settle(&mut self, swept: bool) {
         self.judge = false;
-        if self.peer.session.as_ref().is_some_and(|session| session.is_spent()) {
+        // A peer that left is not expected to answer, and its goodbye stands.
+        if !self.peer.left && self.peer.session.as_ref().is_some_and(|session| session.is_spent()) {
             self.peer.session = None;
         }
         self.judge_peer(swept);
