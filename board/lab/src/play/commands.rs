@@ -29,7 +29,10 @@ const fn form(pattern: &'static str, help: &'static str, action: Action) -> Form
 /// In the order of the help text.
 pub const FORMS: [Form<Action>; 46] = [
     form("status [NODE]", "what lubdub says", status),
-    form("watch", "what the client and both nodes see, now", |session, _| Ok(session.view.lines())),
+    form("watch", "what the client and both nodes see, now", |session, _| {
+        session.view.show();
+        done(Ok(()))
+    }),
     form("watch on|off", "tell every change, or tell none", watch_switch),
     form("watch SECONDS", "only look, for so long", watch_while),
     form("log NODE [LINES]", "the end of its log", log),
@@ -178,7 +181,7 @@ fn watch_switch(session: &Session<'_>, words: &[&str]) -> Result<String> {
 }
 
 fn watch_while(session: &Session<'_>, words: &[&str]) -> Result<String> {
-    session.voice.say(&session.view.lines());
+    session.view.show();
     let (_never, end): (Sender<()>, _) = channel();
     end.recv_timeout(Duration::from_secs(number(words.get(1), WHILE).into())).ok();
     done(Ok(()))

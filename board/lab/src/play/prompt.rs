@@ -10,7 +10,7 @@ use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
-use rustyline::{Config, Editor, ExternalPrinter, Helper};
+use rustyline::{CompletionType, Config, Editor, ExternalPrinter, Helper};
 
 use super::commands::FORMS;
 use super::words;
@@ -34,7 +34,8 @@ impl Prompt {
         if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
             return Ok((Self::Pipe(io::stdin().lines()), Voice(Mutex::new(None))));
         }
-        let mut editor = Editor::with_history(Config::default(), MemHistory::new()).context("use the terminal")?;
+        let config = Config::builder().completion_type(CompletionType::List).build();
+        let mut editor = Editor::with_history(config, MemHistory::new()).context("use the terminal")?;
         editor.set_helper(Some(Completion));
         let printer = editor.create_external_printer().context("use the terminal")?;
         Ok((Self::Terminal(Box::new(editor)), Voice(Mutex::new(Some(Box::new(printer))))))

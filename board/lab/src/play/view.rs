@@ -1,10 +1,9 @@
 //! What can be seen from outside, told in two lines whenever it changes: who answers the client, and what each node says.
 
 use std::fmt;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lubdub_lab::{Judge, Lab, Node, Result, Status, VIP, Verdict, now};
@@ -71,6 +70,7 @@ pub struct View<'a> {
     voice: &'a Voice,
     start: Instant,
     seen: Mutex<Seen>,
+    told: Mutex<Told>,
     tells: AtomicBool,
     over: AtomicBool,
 }
@@ -82,11 +82,16 @@ struct Seen {
     gap: Option<Duration>,
 }
 
+fn hold<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl<'a> View<'a> {
     pub fn new(lab: &'a Lab, voice: &'a Voice) -> Self {
         let start = now();
         let seen = Mutex::new(Seen { scene: Scene::default(), since: start, gap: None });
-        Self { lab, voice, start, seen, tells: AtomicBool::new(true), over: AtomicBool::new(false) }
+        let told = Mutex::default();
+        Self { lab, voice, start, seen, told, tells: AtomicBool::new(true), over: AtomicBool::new(false) }
     }
 
     /// Whether changes are told.
@@ -104,7 +109,7 @@ impl<'a> View<'a> {
     }
 
     fn seen<R>(&self, how: impl FnOnce(&mut Seen) -> R) -> R {
-        how(&mut self.seen.lock().unwrap_or_else(PoisonError::into_inner))
+        how(&mut hold(&self.seen))
     }
 
     /// Asks one node, until the view ends.
@@ -122,14 +127,14 @@ impl<'a> View<'a> {
     pub fn follow_client(&self) -> Result<()> {
         let mut judge = self.lab.judge(VIP)?;
         let (_never, tick): (Sender<()>, _) = channel();
-        let mut told = Told::default();
         while !self.is_over() && tick.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
             if judge.look(|verdict| verdict.doubles.len() + verdict.announcements.len()) > FINDINGS {
                 judge = self.lab.judge(VIP)?;
             }
             self.look(&judge);
-            if told.is_news(&self.seen(|seen| seen.scene.clone())) && self.tells.load(Ordering::Relaxed) {
-                self.voice.say(&self.lines());
+            let scene = self.seen(|seen| seen.scene.clone());
+            if self.tells.load(Ordering::Relaxed) && hold(&self.told).is_news(&scene) {
+                self.show();
             }
         }
         Ok(())
@@ -149,8 +154,16 @@ impl<'a> View<'a> {
         });
     }
 
-    /// The two lines.
-    pub fn lines(&self) -> String {
+    /// Tells what there is to see now, whether it has changed or not.
+    pub fn show(&self) {
+        // What changes in between is told later.
+        let scene = self.seen(|seen| seen.scene.clone());
+        let lines = self.lines();
+        hold(&self.told).told = Some(scene);
+        self.voice.say(&lines);
+    }
+
+    fn lines(&self) -> String {
         self.seen(|seen| {
             let gap = seen.gap.map(|gap| format!(", last gap {}", shown(gap))).unwrap_or_default();
             let who = match seen.scene.client {
