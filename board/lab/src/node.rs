@@ -153,6 +153,15 @@ impl Node {
         switch::ip(space, &lines)
     }
 
+    /// An interface that goes down or up, if it is the one at the crossover: by its MAC address, as it may have any name.
+    pub(crate) fn light(&self, interface: &str, on: bool) -> Result<()> {
+        let address = self.read(&format!("/sys/class/net/{interface}/address"))?;
+        if address.trim_end() == mac(1, self.index).to_string() {
+            self.bench.crossover.power(self.index, on);
+        }
+        Ok(())
+    }
+
     fn address_lines(&self) -> String {
         let address = self.address();
         format!("addr add {address}/24 brd + dev eth0\nlink set eth0 up\nroute add default via 192.168.20.1\n")

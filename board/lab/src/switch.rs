@@ -190,7 +190,7 @@ impl Crossover {
         self.change(0, |light| light.plugged = true);
     }
 
-    /// A node without power takes the other one's carrier along.
+    /// A node without power, or whose interface is down, takes the other one's carrier along.
     pub(crate) fn power(&self, owner: usize, on: bool) {
         self.change(owner, |light| light.powered[owner] = on);
     }
