@@ -1,6 +1,8 @@
 //! Nothing is left behind: not when a test panics, not when its process is killed.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod guards;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -70,23 +72,12 @@ fn a_killed_test_takes_the_lab_down() {
     assert!(lines.any(|line| line.unwrap().contains("the lab is up")));
     let word = marked(victim.id());
     assert!(soon(|| processes_with(&word).len() == 4), "{:?}", processes_with(&word));
-    let guards = guards_of(victim.id());
+    let guards = guards::of(victim.id());
     assert_eq!(guards.len(), 4, "room, client and two nodes");
     victim.kill().unwrap();
     victim.wait().unwrap();
     assert!(soon(|| processes_with(&word).is_empty()), "{:?}", processes_with(&word));
     assert!(soon(|| guards.iter().all(|guard| !guard.exists())), "{guards:?}");
-}
-
-fn guards_of(parent: u32) -> Vec<std::path::PathBuf> {
-    let entries = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
-    let is_guard = |path: &std::path::PathBuf| {
-        fs::read_to_string(path.join("stat")).is_ok_and(|stat| {
-            let mut after_name = stat.rsplit(") ").next().unwrap_or("").split(' ');
-            stat.contains("(lab-guard)") && after_name.nth(1) == Some(&parent.to_string())
-        })
-    };
-    entries.filter(is_guard).collect()
 }
 
 /// Not a test by itself: the process that `a_killed_test_takes_the_lab_down` kills.
