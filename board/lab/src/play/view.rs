@@ -16,8 +16,8 @@ const GLANCE: Duration = Duration::from_millis(30);
 const ASK: Duration = Duration::from_millis(250);
 /// A daemon that takes longer to tell its status does not answer.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The client calls it silence after so long without an echo reply, and a gap when it is over.
-const SILENCE: Duration = Duration::from_millis(40);
+/// The client calls it silence after so long without an echo reply, and a gap when it is over: less may be the machine.
+const SILENCE: Duration = Duration::from_millis(80);
 /// Two nodes answer if they did so within this time.
 const LATELY: Duration = Duration::from_millis(100);
 /// What changes together is told together.
