@@ -1,0 +1,134 @@
+//! One emulated appliance that has power.
+
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use lubdub_lab::{Error, Output, Result, Status, now};
+
+use crate::bench::Bench;
+use crate::control::Control;
+use crate::guard::Guard;
+use crate::hardware::{Attached, Hardware};
+use crate::image::Image;
+use crate::tail::Tail;
+
+/// A boot takes 5 to 10 s, and a minute on a host that has much else to do.
+pub const BOOT: Duration = Duration::from_secs(120);
+/// A command may take so long: takeover and standby give themselves 60 s.
+const COMMAND: Duration = Duration::from_secs(70);
+/// How often a condition inside the machine is looked at.
+const GLANCE: &str = "0.1";
+
+/// A running machine. Dropping it pulls the plug.
+#[derive(Debug)]
+pub struct Appliance {
+    node: String,
+    since: Instant,
+    control: Control,
+    console: Tail,
+    said: PathBuf,
+    qemu: Guard,
+    _folder: Bench,
+}
+
+impl Appliance {
+    /// Gives it power. It does not wait for anything, see [`Appliance::await_shell`].
+    ///
+    /// # Errors
+    /// No process or socket can be made.
+    pub fn power_on(image: &Image, hardware: &Hardware) -> Result<Self> {
+        let folder = Bench::new()?;
+        let said = folder.folder().join("qemu.log");
+        let (console, console_end) = UnixStream::pair()?;
+        let (control, control_end) = UnixStream::pair()?;
+        let line = hardware.command_line(image, Attached::Descriptors);
+        let since = now();
+        let qemu = Guard::run(&said, &line, [console_end.into(), control_end.into()])?;
+        Ok(Self {
+            node: hardware.node.clone(),
+            since,
+            control: Control::new(control),
+            console: Tail::follow(console)?,
+            said,
+            qemu,
+            _folder: folder,
+        })
+    }
+
+    /// Waits until it takes commands, and says how long that took from power-on. Its services were started before.
+    ///
+    /// # Errors
+    /// It takes longer, or QEMU ended: with what the console showed.
+    pub fn await_shell(&mut self, within: Duration) -> Result<Duration> {
+        self.control.await_ready(within).map_err(|why| {
+            let said = std::fs::read_to_string(&self.said).unwrap_or_default();
+            let console = self.console.text();
+            Error::new(format!("{} does not boot: {why}\nqemu: {said}\nconsole:\n{console}", self.node))
+        })?;
+        Ok(now() - self.since)
+    }
+
+    /// When it got power.
+    pub fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Runs a shell script.
+    ///
+    /// # Errors
+    /// The machine does not answer. A script that fails is no error, see [`Output::ok`].
+    pub fn run(&mut self, script: &str) -> Result<Output> {
+        self.run_within(script, COMMAND)
+    }
+
+    /// Runs a shell script; after this time, in whole seconds, it is killed and its exit status is 137.
+    ///
+    /// # Errors
+    /// As [`Appliance::run`].
+    pub fn run_within(&mut self, script: &str, within: Duration) -> Result<Output> {
+        self.control.run(script, within)
+    }
+
+    /// Waits inside the machine until a command succeeds.
+    ///
+    /// # Errors
+    /// It does not within the time; with its log.
+    pub fn await_success(&mut self, command: &str, within: Duration) -> Result<()> {
+        let script = format!("until {{ {command}\n}} >/dev/null 2>&1; do sleep {GLANCE}; done");
+        if self.run_within(&script, within)?.exit.success() {
+            return Ok(());
+        }
+        let log = self.log()?;
+        Err(Error::new(format!("{}: not within {within:?}: {command}\nits log:\n{log}", self.node)))
+    }
+
+    /// What its daemons have said to syslog.
+    ///
+    /// # Errors
+    /// As [`Appliance::run`].
+    pub fn log(&mut self) -> Result<String> {
+        Ok(self.run("logread")?.stdout)
+    }
+
+    /// What `lubdub status --json` says.
+    ///
+    /// # Errors
+    /// No daemon runs, or the machine does not answer.
+    pub fn status(&mut self) -> Result<Status> {
+        let output = self.run("lubdub status --json")?;
+        serde_json::from_str(&output.stdout).map_err(|why| {
+            Error::new(format!("{} gives no status: {why} ({}) {}", self.node, output.exit, output.stderr))
+        })
+    }
+
+    /// The end of what its console has shown.
+    pub fn console(&self) -> String {
+        self.console.text()
+    }
+
+    /// Pulls the plug: the machine is gone when this returns.
+    pub fn power_off(mut self) {
+        self.qemu.end();
+    }
+}
