@@ -1,5 +1,6 @@
 //! One emulated appliance that has power.
 
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -27,6 +28,7 @@ pub struct Appliance {
     since: Instant,
     control: Control,
     console: Tail,
+    keyboard: UnixStream,
     said: PathBuf,
     qemu: Guard,
     _folder: Bench,
@@ -49,6 +51,7 @@ impl Appliance {
             node: hardware.node.clone(),
             since,
             control: Control::new(control),
+            keyboard: console.try_clone()?,
             console: Tail::follow(console)?,
             said,
             qemu,
@@ -125,6 +128,26 @@ impl Appliance {
     /// The end of what its console has shown.
     pub fn console(&self) -> String {
         self.console.text()
+    }
+
+    /// Waits until the console shows this.
+    ///
+    /// # Errors
+    /// It does not within the time; with what it shows.
+    pub fn await_console(&self, wanted: &str, within: Duration) -> Result<()> {
+        if self.console.await_text(wanted, within) {
+            return Ok(());
+        }
+        let node = &self.node;
+        Err(Error::new(format!("{node}: no {wanted:?} within {within:?} on the console:\n{}", self.console())))
+    }
+
+    /// Types at the console.
+    ///
+    /// # Errors
+    /// The machine has no power.
+    pub fn type_in(&mut self, text: &str) -> Result<()> {
+        Ok(self.keyboard.write_all(text.as_bytes())?)
     }
 
     /// Pulls the plug: the machine is gone when this returns.

@@ -9,6 +9,10 @@ use lubdub_lab::{Error, Pair, Result};
 
 use crate::bench::Bench;
 
+/// Bytes of a disk at least: the kernel looks for partition tables in the first blocks, and complains on the console
+/// about a disk that ends before.
+const SIZE_MIN: u64 = 64 * 1024;
+
 /// Makes the disk `NAME.sqfs` in the bench's folder. The daemon of the pair plays no part: it is in the image.
 ///
 /// # Errors
@@ -44,7 +48,8 @@ fn squash(folder: &Path, disk: &Path) -> Result<()> {
         .output()
         .map_err(|why| Error::new(format!("cannot run mksquashfs: {why}; install squashfs-tools")))?;
     if output.status.success() {
-        return Ok(());
+        let disk = fs::OpenOptions::new().write(true).open(disk)?;
+        return Ok(disk.set_len(disk.metadata()?.len().max(SIZE_MIN))?);
     }
     Err(Error::new(format!("mksquashfs: {}", String::from_utf8_lossy(&output.stderr))))
 }

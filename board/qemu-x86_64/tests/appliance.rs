@@ -88,6 +88,10 @@ fn the_tutorials_table_comes_and_goes_with_the_group() {
     assert_eq!(announced.port, "node1");
     assert_eq!(node.run("lubdub status").unwrap().exit.code(), Some(1), "degraded: nobody else is there");
 
+    // The table can be saved as the tutorial saves it.
+    let saved = node.run("ipvsadm-save -n").unwrap().ok().unwrap();
+    assert_eq!(saved.lines().next(), Some("-A -t 192.168.20.100:80 -s rr"));
+
     // Its beats leave by a real UART, at most 16 bytes of it at a time, each frame ended by a zero.
     let cable = UnixStream::connect(alone.bench.folder().join("ttyS1")).unwrap();
     cable.set_read_timeout(Some(SOON)).unwrap();
@@ -120,7 +124,7 @@ fn the_tutorials_table_comes_and_goes_with_the_group() {
 }
 
 #[test]
-fn a_refused_configuration_takes_nothing() {
+fn a_refused_configuration_takes_nothing_and_a_person_can_log_in_to_mend_it() {
     let mut alone = power_on(&Pair::appliance().with_ha_cf("auto_failback on", "auto_failback perhaps"));
     let node = &mut alone.node;
     node.await_shell(BOOT).unwrap();
@@ -130,4 +134,11 @@ fn a_refused_configuration_takes_nothing() {
     assert_eq!(node.run("lubdub run").unwrap().exit.code(), Some(78));
     fails(node, HAS_TABLE);
     fails(node, SHOWS_VIP);
+
+    // Each key once the prompt is there: getty and login forget what was typed before.
+    for (prompt, line) in [("node1.a.com login:", "root\n"), ("node1:/root#", "lubdub check\n")] {
+        node.await_console(prompt, SOON).unwrap();
+        node.type_in(line).unwrap();
+    }
+    node.await_console("auto_failback perhaps", SOON).unwrap();
 }
