@@ -82,6 +82,9 @@ struct Status {
     /// one JSON object on stdout
     #[argh(switch)]
     json: bool,
+    /// the status and then every event, one JSON object a line, until interrupted
+    #[argh(switch)]
+    follow: bool,
 }
 
 /// Take groups over; returns when it has happened: 0 done, 1 not done.
@@ -157,6 +160,7 @@ fn obey(command: Command) -> u8 {
             u8::try_from(host::check::check(&check.config_dir, &check.node, check.offline, check.json))
                 .unwrap_or(host::REFUSED)
         }
+        Command::Status(status) if status.follow => host::client::follow(&status.run_dir),
         Command::Status(status) => {
             let request = if status.json { "status json" } else { "status" };
             host::client::ask(&status.run_dir, request, Duration::ZERO)

@@ -18,24 +18,63 @@ const GRACE: Duration = Duration::from_secs(10);
 pub fn ask(run_dir: &Path, request: &str, wait: Duration) -> u8 {
     match exchange(run_dir, request, wait) {
         Ok(answer) => show(&answer),
-        Err(error) => {
-            let (code, remedy) = match error.kind() {
-                io::ErrorKind::PermissionDenied => (NOT_PERMITTED, "only root may talk to the daemon"),
-                _ => (NO_DAEMON, "is the daemon running? start it with: lubdub run"),
-            };
-            let _ = writeln!(io::stderr(), "lubdub: {}: {error}; {remedy}", run_dir.join(SOCKET).display());
-            code
+        Err(error) => no_answer(run_dir, &error),
+    }
+}
+
+fn no_answer(run_dir: &Path, error: &io::Error) -> u8 {
+    let (code, remedy) = match error.kind() {
+        io::ErrorKind::PermissionDenied => (NOT_PERMITTED, "only root may talk to the daemon"),
+        _ => (NO_DAEMON, "is the daemon running? start it with: lubdub run"),
+    };
+    let _ = writeln!(io::stderr(), "lubdub: {}: {error}; {remedy}", run_dir.join(SOCKET).display());
+    code
+}
+
+/// Prints what happens, one line each, until interrupted or until the daemon ends. The exit code.
+pub fn follow(run_dir: &Path) -> u8 {
+    match stream(run_dir) {
+        Ok(code) => code,
+        Err(error) => no_answer(run_dir, &error),
+    }
+}
+
+fn stream(run_dir: &Path) -> io::Result<u8> {
+    let mut stream = request(run_dir, "status follow", Duration::ZERO)?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\n") && (&stream).take(1).read_to_end(&mut head)? > 0 {}
+    if head != b"0 out\n" {
+        stream.read_to_end(&mut head)?;
+        return Ok(show(&String::from_utf8_lossy(&head)));
+    }
+    stream.set_read_timeout(None)?;
+    let mut buf = [0; 4_096];
+    loop {
+        let read = stream.read(&mut buf)?;
+        let mut out = io::stdout().lock();
+        if out.write_all(&buf[..read]).and_then(|()| out.flush()).is_err() {
+            // Whoever read our output has seen enough.
+            return Ok(0);
+        }
+        if read == 0 {
+            let _ =
+                writeln!(io::stderr(), "lubdub: the daemon has ended, or gave this client up because it did not read");
+            return Ok(NO_DAEMON);
         }
     }
 }
 
-fn exchange(run_dir: &Path, request: &str, wait: Duration) -> io::Result<String> {
+fn exchange(run_dir: &Path, words: &str, wait: Duration) -> io::Result<String> {
+    let mut answer = String::new();
+    request(run_dir, words, wait)?.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+fn request(run_dir: &Path, words: &str, wait: Duration) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(run_dir.join(SOCKET))?;
     stream.set_read_timeout(Some(wait.saturating_add(GRACE)))?;
-    stream.write_all(format!("{request}\n").as_bytes())?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    Ok(answer)
+    stream.write_all(format!("{words}\n").as_bytes())?;
+    Ok(stream)
 }
 
 /// The first line says how to end and where the rest goes.

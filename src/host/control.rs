@@ -1,8 +1,10 @@
 //! The control socket: one request a connection, one line each way and a text.
 //!
 //! A request is a line of words (`status`, `status json`, `takeover all 60000`), the last number being milliseconds to
-//! wait. The answer is a line `EXIT-CODE out|err` and what the command prints. Only root, or the user that the daemon
+//! wait. The answer is a line `EXIT-CODE out|err` and what the command prints; that of `status follow` has no end. Only root, or the user that the daemon
 //! runs as, is served; everything is bounded in number, size and time.
+
+mod follower;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,6 +16,9 @@ use lubdub::time::{Duration, Instant};
 use nix::fcntl::{Flock, FlockArg};
 use tokio::net::{UnixListener, UnixStream};
 
+use follower::Follower;
+pub use follower::Wording;
+
 /// The socket's name in the run directory.
 pub const SOCKET: &str = "control";
 /// The file in the run directory that is locked while a daemon lives, and has its process id.
@@ -22,6 +27,8 @@ const PID: &str = "pid";
 const CLIENTS_MAX: usize = 16;
 /// Bytes of a request at most.
 const REQUEST_MAX: usize = 1024;
+/// Clients that follow at a time.
+const FOLLOWERS_MAX: usize = 4;
 /// A client that has not said what it wants by then is disconnected.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -68,6 +75,7 @@ struct Client {
 pub struct Control {
     listener: UnixListener,
     clients: Vec<Client>,
+    followers: Vec<Follower>,
     next_id: u64,
     uid: u32,
 }
@@ -85,12 +93,19 @@ impl Control {
         }
         let listener = UnixListener::bind(&path)?;
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600))?;
-        Ok(Self { listener, clients: Vec::new(), next_id: 0, uid: nix::unistd::geteuid().as_raw() })
+        Ok(Self {
+            listener,
+            clients: Vec::new(),
+            followers: Vec::new(),
+            next_id: 0,
+            uid: nix::unistd::geteuid().as_raw(),
+        })
     }
 
     /// The next request.
     pub fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Request> {
         self.clients.retain(|client| client.until.is_none_or(|until| now < until));
+        self.followers.retain_mut(|follower| follower.poll(cx));
         while self.clients.len() < CLIENTS_MAX {
             let Poll::Ready(Ok((stream, _))) = self.listener.poll_accept(cx) else { break };
             self.admit(stream, now);
@@ -108,7 +123,39 @@ impl Control {
 
     /// When a silent client is given up.
     pub fn wake_at(&self) -> Option<Instant> {
-        self.clients.iter().filter_map(|client| client.until).min()
+        let followers = self.followers.iter().filter_map(Follower::until);
+        self.clients.iter().filter_map(|client| client.until).chain(followers).min()
+    }
+
+    /// Answers with `first` and keeps the client, to be told with [`Self::tell`] until it goes.
+    pub fn follow(&mut self, client: u64, first: &str) {
+        if self.followers.len() >= FOLLOWERS_MAX
+            && let Some(given_up) = self.followers.iter().position(Follower::given_up)
+        {
+            self.followers.swap_remove(given_up);
+        }
+        if self.followers.len() >= FOLLOWERS_MAX {
+            return self.answer(client, 1, "too many clients follow already\n");
+        }
+        let Some(index) = self.clients.iter().position(|known| known.id == client) else { return };
+        let client = self.clients.swap_remove(index);
+        self.followers.push(Follower::new(client.stream, &format!("0 out\n{first}")));
+    }
+
+    /// Whether anybody follows.
+    pub fn followed(&self) -> bool {
+        !self.followers.is_empty()
+    }
+
+    /// Tells every follower a line with its end. Who reads too slowly misses it, and hears how many it missed.
+    pub fn tell(&mut self, now: Instant, line: &str, wording: &impl Wording) {
+        self.followers.iter_mut().for_each(|follower| follower.tell(now, line, wording));
+    }
+
+    /// Gives up the followers that have not read for too long.
+    pub fn give_up(&mut self, now: Instant, wording: &impl Wording) {
+        let late = |follower: &&mut Follower| follower.until().is_some_and(|until| now >= until);
+        self.followers.iter_mut().filter(late).for_each(|follower| follower.give_up(wording));
     }
 
     fn admit(&mut self, stream: UnixStream, now: Instant) {
@@ -167,3 +214,6 @@ impl Client {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ pub mod check;
 pub mod client;
 mod clock;
 mod control;
+mod follow;
 mod ipvs;
 mod names;
 mod narrate;
@@ -44,6 +45,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use broadcast::Broadcast;
 use control::{Control, Request, RunDir};
+use follow::Follow;
 use names::Names;
 use narrate::Line;
 use notify::Notify;
@@ -314,6 +316,9 @@ impl Daemon {
             self.wake();
         }
         self.log.borrow_mut().flush_due(now);
+        if self.control.followed() {
+            self.control.give_up(now, &Follow::new(&self.names, self.timing, now.since(self.since)));
+        }
         self.settle_orders();
     }
 
@@ -417,6 +422,10 @@ impl Daemon {
                 let text = if json { status.json() + "\n" } else { status.table() };
                 self.control.show(client, code, &text);
             }
+            ["status", "follow"] => {
+                let follow = Follow::new(&self.names, self.timing, now.since(self.since));
+                self.control.follow(client, &follow.status(&self.status(now).json()));
+            }
             ["takeover" | "standby", ..] if self.orders.len() < ORDERS_MAX => self.obey(client, &words, now),
             ["takeover" | "standby", ..] => self.control.answer(client, 1, "too many orders wait already\n"),
             ["clear", ref what @ ..] => self.clear(client, what.first().unwrap_or(&"all")),
@@ -505,12 +514,17 @@ impl Daemon {
         self.log.borrow_mut().line(level, text);
     }
 
-    fn narrate(&self, event: &lubdub::node::Event) {
+    fn narrate(&mut self, event: &lubdub::node::Event) {
         let line = Line { event, names: &self.names, timing: self.timing };
+        let (now, level) = (clock::now(), line.level());
         let mut log = self.log.borrow_mut();
         match line.repeats() {
-            Some(key) => log.repeated(key, clock::now(), line.level(), format_args!("{line}")),
-            None => log.line(line.level(), format_args!("{line}")),
+            Some(key) => log.repeated(key, now, level, format_args!("{line}")),
+            None => log.line(level, format_args!("{line}")),
+        }
+        if self.control.followed() {
+            let follow = Follow::new(&self.names, self.timing, now.since(self.since));
+            self.control.tell(now, &follow.event(event, level.word()), &follow);
         }
     }
 }

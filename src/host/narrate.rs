@@ -131,7 +131,7 @@ impl fmt::Display for Line<'_> {
                 Ms(self.timing.warntime)
             ),
             Event::Group { group, from, to, cause } => {
-                write!(f, "group {}: {} -> {}: ", names.group(group), state(from), state(to))?;
+                write!(f, "group {}: {} -> {}: ", names.group(group), words::step(from), words::step(to))?;
                 self.cause(f, cause)
             }
             Event::Kept { group, mine, theirs } => write!(
@@ -155,14 +155,6 @@ impl fmt::Display for Line<'_> {
             }
             Event::Lost { count } => write!(f, "{count} events were not logged"),
         }
-    }
-}
-
-/// `giving` is shown in the log, where the steps of a handover are told apart.
-const fn state(state: State) -> &'static str {
-    match state {
-        State::Giving => "giving",
-        other => words::group(other),
     }
 }
 

@@ -46,7 +46,8 @@ pub enum Level {
 }
 
 impl Level {
-    const fn word(self) -> &'static str {
+    /// Its word in front of a line.
+    pub const fn word(self) -> &'static str {
         match self {
             Self::Crit => "alarm",
             Self::Err => "error",

@@ -183,7 +183,7 @@ fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 }
 
 /// A JSON string (RFC 8259 section 7).
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {

@@ -1,6 +1,6 @@
 //! The words for the node's verdicts, the same in the log, in `status` and in its JSON.
 
-use lubdub::node::{LinkState, LinkWhy, PeerState, Untrusted};
+use lubdub::node::{Cause, LinkState, LinkWhy, PeerState, Untrusted};
 use lubdub::wire::beat::State;
 
 /// A group's state. `giving` is held, and to be rid of.
@@ -64,5 +64,34 @@ pub const fn untrusted(why: Untrusted) -> &'static str {
         Untrusted::SameName => "same-name",
         Untrusted::DifferentHaresources => "different-haresources",
         Untrusted::OtherVersion(_) => "other-version",
+    }
+}
+
+/// A group's state where the steps of a handover are told apart.
+pub const fn step(state: State) -> &'static str {
+    match state {
+        State::Giving => "giving",
+        other => group(other),
+    }
+}
+
+/// Why a group changed its state.
+pub const fn cause(cause: Cause) -> &'static str {
+    match cause {
+        Cause::Inventory => "inventory",
+        Cause::Consent => "consent",
+        Cause::Goodbye => "goodbye",
+        Cause::Silence(_) => "silence",
+        Cause::Started => "started",
+        Cause::StartFailed => "start-failed",
+        Cause::Stopped => "stopped",
+        Cause::Order => "order",
+        Cause::Handover => "handover",
+        Cause::Failback => "failback",
+        Cause::Yielded { .. } => "yielded",
+        Cause::Unheard => "unheard",
+        Cause::Leaving => "leaving",
+        Cause::NobodyAsks => "nobody-asks",
+        Cause::Cleared => "cleared",
     }
 }

@@ -1,0 +1,183 @@
+//! What `status --follow` shows: each event of the node as one JSON object on a line.
+//!
+//! Every line has `time` (wall clock, UTC), `uptime_ms` (since the daemon started) and `event`; events of the node have
+//! `level` too, as in the log. Numbers of nodes, links and groups are names here; lengths of time end in `_ms`.
+
+use std::fmt::{Display, Write};
+
+use lubdub::node::{Cause, Event, LinkState, LinkWhy, PeerState, Timing, Untrusted};
+use lubdub::time::Duration;
+use lubdub::wire::beat::{State, Term};
+
+use super::control::Wording;
+use super::names::Names;
+use super::stamp::Stamp;
+use super::status::quoted;
+use super::words;
+
+/// When something happened, and the names and times that it is told with.
+pub struct Follow<'a> {
+    time: Stamp,
+    uptime: Duration,
+    names: &'a Names,
+    timing: Timing,
+}
+
+impl<'a> Follow<'a> {
+    /// For what happens now, `uptime` after the daemon's start; `timing` is what lateness is measured by.
+    pub fn new(names: &'a Names, timing: Timing, uptime: Duration) -> Self {
+        Self { time: Stamp::now(), uptime, names, timing }
+    }
+
+    /// The first line: the state of things, as `status --json` shows it.
+    pub fn status(&self, json: &str) -> String {
+        let mut object = self.object("status");
+        object.field("status", json);
+        object.end()
+    }
+
+    /// An event; `level` is its word in the log.
+    pub fn event(&self, event: &Event, level: &str) -> String {
+        let mut object = self.object(word(event));
+        object.text("level", level);
+        let names = self.names;
+        match *event {
+            Event::Link { link, from, to, why } => object.link(names.link(link), from, to, why),
+            Event::Peer { from, to, silent } => object.peer(&names.peer, from, to, silent),
+            Event::Session { new_run } => {
+                object.text("node", &names.peer);
+                object.field("new_run", new_run);
+            }
+            Event::DeadtimesDiffer { mine, theirs } => {
+                object.text("node", &names.peer);
+                object.ms("deadtime", mine);
+                object.ms("peer_deadtime", theirs);
+            }
+            Event::Late { interval } => {
+                object.text("node", &names.peer);
+                object.ms("interval", interval);
+                object.ms("warntime", self.timing.warntime);
+            }
+            Event::Group { group, from, to, cause } => object.group(names.group(group), from, to, cause),
+            Event::Kept { group, mine, theirs } => {
+                object.text("group", names.group(group));
+                object.terms(mine, theirs);
+            }
+            Event::StopFailed { group, times, again_in } => {
+                object.text("group", names.group(group));
+                object.field("times", times);
+                object.ms("again_in", again_in);
+            }
+            Event::Stalled { length } => object.ms("length", length),
+            Event::Lost { count } => object.field("count", count),
+        }
+        object.end()
+    }
+
+    fn object(&self, event: &str) -> Object {
+        let mut object = Object(String::new());
+        object.text("time", &self.time.to_string());
+        object.ms("uptime", self.uptime);
+        object.text("event", event);
+        object
+    }
+}
+
+impl Wording for Follow<'_> {
+    fn lost(&self, count: u64) -> String {
+        let mut object = self.object("lost");
+        object.field("count", count);
+        object.end()
+    }
+
+    fn dropped(&self, lost: u64) -> String {
+        let mut object = self.object("dropped");
+        object.text("why", "not-reading");
+        object.field("lost", lost);
+        object.end()
+    }
+}
+
+const fn word(event: &Event) -> &'static str {
+    match event {
+        Event::Link { .. } => "link",
+        Event::Peer { .. } => "peer",
+        Event::Session { .. } => "session",
+        Event::DeadtimesDiffer { .. } => "deadtimes-differ",
+        Event::Late { .. } => "late",
+        Event::Group { .. } => "group",
+        Event::Kept { .. } => "kept",
+        Event::StopFailed { .. } => "stop-failed",
+        Event::Stalled { .. } => "stalled",
+        Event::Lost { .. } => "lost",
+    }
+}
+
+/// A JSON object that grows by a field at a time.
+struct Object(String);
+
+impl Object {
+    /// `value` is JSON already: a number, a truth or an object.
+    fn field(&mut self, key: &str, value: impl Display) {
+        let before = if self.0.is_empty() { '{' } else { ',' };
+        // A String takes everything.
+        let _ = write!(self.0, "{before}\"{key}\":{value}");
+    }
+
+    fn text(&mut self, key: &str, value: &str) {
+        self.field(key, quoted(value));
+    }
+
+    fn ms(&mut self, key: &str, length: Duration) {
+        self.field(&format!("{key}_ms"), length.as_millis());
+    }
+
+    fn terms(&mut self, mine: Term, theirs: Term) {
+        self.field("mine", mine.0);
+        self.field("theirs", theirs.0);
+    }
+
+    fn change(&mut self, from: &str, to: &str) {
+        self.text("from", from);
+        self.text("to", to);
+    }
+
+    fn link(&mut self, name: &str, from: LinkState, to: LinkState, why: Option<LinkWhy>) {
+        self.text("link", name);
+        self.change(words::link(from), words::link(to));
+        if let Some(why) = why {
+            self.text("why", words::link_why(why));
+        }
+    }
+
+    fn peer(&mut self, name: &str, from: PeerState, to: PeerState, silent: Duration) {
+        self.text("node", name);
+        self.change(words::peer(from), words::peer(to));
+        if let Some(why) = words::peer_why(to) {
+            self.text("why", why);
+        }
+        if let PeerState::Untrusted(Untrusted::OtherVersion(version)) = to {
+            self.field("version", version);
+        }
+        self.ms("silent", silent);
+    }
+
+    fn group(&mut self, key: &str, from: State, to: State, cause: Cause) {
+        self.text("group", key);
+        self.change(words::step(from), words::step(to));
+        self.text("why", words::cause(cause));
+        match cause {
+            Cause::Silence(silent) => self.ms("silent", silent),
+            Cause::Yielded { mine, theirs } => self.terms(mine, theirs),
+            _ => {}
+        }
+    }
+
+    fn end(mut self) -> String {
+        self.0.push_str("}\n");
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests;
