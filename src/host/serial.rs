@@ -6,18 +6,20 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::BorrowedFd;
-use std::pin::Pin;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
 use lubdub::time::{Duration, Instant};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{fstat, major, minor};
-use nix::sys::termios::{ControlFlags, SetArg, tcgetattr, tcsetattr};
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio_serial::{ClearBuffer, DataBits, FlowControl, Parity, SerialPort, SerialStream, StopBits};
+use nix::sys::termios::{ControlFlags, FlushArg, SetArg, tcflush, tcgetattr, tcsetattr};
+use nix::unistd;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio_serial::{DataBits, FlowControl, Parity, SerialPort, StopBits};
 
 use super::port::{Port, PortEvent, Retry, Sent};
-use super::sys;
+use super::sys::{self, Source};
 
 /// Bytes that may still wait in the driver when a frame is added: one frame of the greatest length. With more the frame
 /// would be old news before it left.
@@ -32,7 +34,7 @@ const DELIMITER: &[u8] = &[0];
 pub struct Serial {
     device: String,
     baud: u32,
-    stream: Option<SerialStream>,
+    line: Option<AsyncFd<Source<OwnedFd>>>,
     retry: Retry,
     /// When the port was last polled.
     now: Instant,
@@ -46,18 +48,17 @@ impl Serial {
     /// A port on `device`, which need not exist yet; it is opened by the first poll. `baud` in bits a second, not zero.
     pub fn new(device: String, baud: u32) -> Self {
         let retry = Retry::new();
-        Self { device, baud, stream: None, retry, now: Instant::ZERO, torn: false, full_since: None }
+        Self { device, baud, line: None, retry, now: Instant::ZERO, torn: false, full_since: None }
     }
 }
 
 impl Port for Serial {
     fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent> {
         self.now = now;
-        let Some(stream) = &mut self.stream else { return self.reopen(now) };
-        let mut read = ReadBuf::new(buf);
-        let why = match ready!(Pin::new(stream).poll_read(cx, &mut read)) {
-            Ok(()) if !read.filled().is_empty() => return Poll::Ready(PortEvent::Bytes(read.filled().len())),
-            Ok(()) => io::Error::new(io::ErrorKind::UnexpectedEof, "the line hung up"),
+        let Some(line) = &self.line else { return self.reopen(now) };
+        let why = match ready!(receive(line, cx, buf)) {
+            Ok(0) => io::Error::new(io::ErrorKind::UnexpectedEof, "the line hung up"),
+            Ok(length) => return Poll::Ready(PortEvent::Bytes(length)),
             Err(error) => error,
         };
         self.close();
@@ -67,18 +68,18 @@ impl Port for Serial {
 
     fn sweep(&mut self, buf: &mut [u8]) -> usize {
         // An end of file or an error stays what it is until the next poll, which reports it.
-        self.stream.as_mut().and_then(|stream| stream.try_read(buf).ok()).unwrap_or(0)
+        self.line.as_ref().and_then(|line| unistd::read(line.get_ref().as_fd(), buf).ok()).unwrap_or(0)
     }
 
     fn send(&mut self, frame: &[u8]) -> Sent {
-        let Some(stream) = &mut self.stream else { return Sent::Dropped };
-        if stream.bytes_to_write().is_ok_and(|queued| queued > MOST_QUEUED) {
+        let Some(line) = &self.line else { return Sent::Dropped };
+        if sys::unsent(line.get_ref().as_fd()).is_ok_and(|queued| queued > MOST_QUEUED) {
             return self.full();
         }
-        if self.torn && write(stream, DELIMITER) == 0 {
+        if self.torn && write(line, DELIMITER) == 0 {
             return self.full();
         }
-        let written = write(stream, frame);
+        let written = write(line, frame);
         self.torn = (1..frame.len()).contains(&written);
         if written == frame.len() {
             self.full_since = None;
@@ -88,7 +89,7 @@ impl Port for Serial {
     }
 
     fn wake_at(&self) -> Option<Instant> {
-        self.stream.is_none().then(|| self.retry.at())
+        self.line.is_none().then(|| self.retry.at())
     }
 }
 
@@ -98,7 +99,7 @@ impl Serial {
     fn full(&mut self) -> Sent {
         let since = *self.full_since.get_or_insert(self.now);
         if self.now.since(since) > self.line_time(MOST_QUEUED).times(2) {
-            self.flush(ClearBuffer::Output);
+            self.flush(FlushArg::TCOFLUSH);
             self.torn = true;
             self.full_since = None;
         }
@@ -114,8 +115,8 @@ impl Serial {
             return Poll::Pending;
         }
         match open(&self.device, self.baud) {
-            Ok(stream) => {
-                self.begin(stream, now);
+            Ok(line) => {
+                self.begin(line, now);
                 Poll::Ready(PortEvent::Opened)
             }
             Err(error) if self.retry.failed(now) => Poll::Ready(PortEvent::Lost(error)),
@@ -123,25 +124,25 @@ impl Serial {
         }
     }
 
-    fn begin(&mut self, stream: SerialStream, now: Instant) {
-        let stream = self.stream.insert(stream);
-        self.torn = write(stream, DELIMITER) == 0;
+    fn begin(&mut self, line: AsyncFd<Source<OwnedFd>>, now: Instant) {
+        let line = self.line.insert(line);
+        self.torn = write(line, DELIMITER) == 0;
         self.full_since = None;
         self.retry.opened(now);
     }
 
-    fn flush(&self, what: ClearBuffer) {
-        if let Some(stream) = &self.stream {
+    fn flush(&self, what: FlushArg) {
+        if let Some(line) = &self.line {
             // On a line that hung up there is nothing left to flush.
-            let _ = stream.clear(what);
+            let _ = tcflush(line.get_ref().as_fd(), what);
         }
     }
 
     fn close(&mut self) {
-        self.flush(ClearBuffer::Output);
-        if let Some(mut stream) = self.stream.take() {
+        self.flush(FlushArg::TCOFLUSH);
+        if let Some(line) = self.line.take() {
             // A pty whose other end stays open outlives this close with the flag, and would refuse us the next time.
-            let _ = stream.set_exclusive(false);
+            sys::not_exclusive(line.get_ref().as_fd());
         }
     }
 }
@@ -152,30 +153,44 @@ impl Drop for Serial {
     }
 }
 
-/// Bytes that the line took; an error is reported by the next poll. Past the reactor, which refuses a first write before
-/// it has looked at the line, and whose wakers nobody needs here.
-fn write(stream: &mut SerialStream, bytes: &[u8]) -> usize {
-    stream.try_write(bytes).unwrap_or(0)
+/// The next bytes, 0 at the end of a line that hung up. A read that leaves room in `buf` took all there was, so it is
+/// not repeated to be told that there is no more: what comes later is a new edge (epoll(7), question 9).
+fn receive(line: &AsyncFd<Source<OwnedFd>>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+    loop {
+        let mut guard = ready!(line.poll_read_ready(cx))?;
+        let Ok(read) = guard.try_io(|line| Ok(unistd::read(line.get_ref().as_fd(), buf)?)) else { continue };
+        if read.as_ref().is_ok_and(|length| (1..buf.len()).contains(length)) {
+            guard.clear_ready();
+        }
+        return Poll::Ready(read);
+    }
 }
 
-/// Opens without waiting for a carrier and locks the line: `TIOCEXCL` keeps out others, flock(2) also root.
-fn open(device: &str, baud: u32) -> io::Result<SerialStream> {
+/// Bytes that the line took; an error is reported by the next poll. Past the reactor, because nobody waits here for room.
+fn write(line: &AsyncFd<Source<OwnedFd>>, bytes: &[u8]) -> usize {
+    unistd::write(line.get_ref().as_fd(), bytes).unwrap_or(0)
+}
+
+/// Opens without waiting for a carrier and locks the line: `TIOCEXCL` keeps out others, flock(2) also root. Only reading
+/// is watched: room for output comes with every byte sent, and would wake the loop for nothing.
+fn open(device: &str, baud: u32) -> io::Result<AsyncFd<Source<OwnedFd>>> {
     let builder = tokio_serial::new(device, baud)
         .data_bits(DataBits::Eight)
         .parity(Parity::None)
         .stop_bits(StopBits::One)
         .flow_control(FlowControl::None)
         .exclusive(true);
-    let mut stream = SerialStream::open(&builder)?;
-    let fd = sys::descriptor(&stream);
-    hang_up_on_close(fd)?;
-    interrupt_for_each_byte(fd);
-    // Each of these is absent from ptys and from some adapters, and none is needed to carry beats.
-    let _ = sys::no_closing_wait(fd);
-    let _ = stream.write_data_terminal_ready(true);
-    let _ = stream.write_request_to_send(true);
-    stream.clear(ClearBuffer::All)?;
-    Ok(stream)
+    let mut port = builder.open_native()?;
+    // These two and no_closing_wait are absent from ptys and from some adapters, and not needed to carry beats.
+    let _ = port.write_data_terminal_ready(true);
+    let _ = port.write_request_to_send(true);
+    let line = sys::descriptor(port);
+    fcntl(&line, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    hang_up_on_close(line.as_fd())?;
+    interrupt_for_each_byte(line.as_fd());
+    let _ = sys::no_closing_wait(line.as_fd());
+    tcflush(&line, FlushArg::TCIOFLUSH)?;
+    sys::watch(line, Interest::READABLE)
 }
 
 /// The last close lowers DTR, by which the peer sees at once that this daemon is gone (termios(3), `HUPCL`).

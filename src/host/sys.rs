@@ -4,7 +4,7 @@
 use std::io;
 use std::mem::zeroed;
 use std::ops::Deref;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -13,7 +13,6 @@ use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::process::Command;
-use tokio_serial::SerialStream;
 
 /// `ASYNC_CLOSING_WAIT_NONE` of linux/serial.h: close(2) does not wait for output.
 const CLOSING_WAIT_NONE: u16 = 65_535;
@@ -160,10 +159,27 @@ fn close_on_exec() {
     }
 }
 
-/// The descriptor of a serial stream, for the safe wrappers that ask for one.
-pub fn descriptor(stream: &SerialStream) -> BorrowedFd<'_> {
-    // SAFETY: the stream owns its descriptor and closes it only when it is dropped, which the borrow forbids.
-    unsafe { BorrowedFd::borrow_raw(stream.as_raw_fd()) }
+/// The descriptor of a port that was opened, without the rest of it.
+pub fn descriptor(port: impl IntoRawFd) -> OwnedFd {
+    // SAFETY: `IntoRawFd` hands over an open descriptor and with it the duty to close it, which `OwnedFd` takes.
+    unsafe { OwnedFd::from_raw_fd(port.into_raw_fd()) }
+}
+
+/// Bytes that a tty has been given and has not sent (`TIOCOUTQ`, ioctl_tty(2)).
+///
+/// # Errors
+/// A driver that does not say.
+pub fn unsent(tty: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut bytes: c_int = 0;
+    // SAFETY: the kernel writes one int.
+    done(c_long::from(unsafe { libc::ioctl(tty.as_raw_fd(), libc::TIOCOUTQ as _, &raw mut bytes) }))?;
+    Ok(bytes.unsigned_abs())
+}
+
+/// Lets others open the tty again (`TIOCNXCL`, ioctl_tty(2)).
+pub fn not_exclusive(tty: BorrowedFd<'_>) {
+    // SAFETY: no argument. On a line that hung up there is nothing left to open.
+    unsafe { libc::ioctl(tty.as_raw_fd(), libc::TIOCNXCL as _) };
 }
 
 /// `struct serial_struct` of linux/serial.h. Only `closing_wait` is touched; the rest goes back as it came.

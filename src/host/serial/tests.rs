@@ -232,7 +232,7 @@ fn the_tty_is_non_blocking_and_hangs_up_on_close() {
     run(async || {
         let cable = Cable::new("flags");
         let port = open_on(&cable).await;
-        let fd = sys::descriptor(port.stream.as_ref().unwrap());
+        let fd = port.line.as_ref().unwrap().get_ref().as_fd();
         let flags = OFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GETFL).unwrap());
         assert!(flags.contains(OFlag::O_NONBLOCK));
         let termios = tcgetattr(fd).unwrap();

@@ -21,6 +21,8 @@ use trace::Calls;
 const IDLE: Duration = Duration::from_secs(30);
 /// At a keepalive of 100 ms: two hundred beats.
 const TRACED: Duration = Duration::from_secs(10);
+/// After a takeover, until its announcements are over.
+const CALM: Duration = Duration::from_secs(6);
 /// Until two nodes have met and their groups run.
 const SETTLED: Duration = Duration::from_secs(20);
 
@@ -161,11 +163,12 @@ fn met(lab: &Lab) -> Result<Process> {
         })?;
     }
     await_held(lab.node1())?;
+    pass(CALM);
     Process::of(lab.node1())
 }
 
 fn await_held(node: &Node) -> Result<()> {
-    node.await_status(SETTLED, |status| status.groups.iter().all(|group| group.owner.is_some())).map(drop)
+    node.await_status(SETTLED, |status| status.groups.iter().all(|group| status.holds(&group.key))).map(drop)
 }
 
 /// Lets time pass in which the daemons are left alone.
