@@ -2,6 +2,7 @@
 
 use super::{Oracle, Scene, roughly};
 use crate::Side;
+use lubdub::time::Instant;
 use lubdub::wire::beat::{GroupWord, State};
 
 impl Oracle {
@@ -9,7 +10,8 @@ impl Oracle {
     pub(super) fn demand_evidence(&mut self, scene: &Scene<'_>, side: Side, group: usize) {
         // A paused machine cannot know that what it reads is old (TIMING, not covered); HEAL ends what comes of it.
         let watch = &self.watches[side];
-        if watch.accepted.as_ref().is_some_and(|frame| frame.sent <= watch.paused_until) {
+        let before = |sent: Instant| sent <= watch.paused_until;
+        if watch.accepted.as_ref().is_some_and(|frame| before(frame.sent) || frame.knows.is_some_and(before)) {
             return;
         }
         if self.has_consent(scene, side, group) || self.has_goodbye(scene, side, group) {
@@ -49,9 +51,10 @@ impl Oracle {
             return false;
         }
         let Some(frame) = &self.watches[side].accepted else { return false };
-        // The same life of the granter still says so: the grant stands.
+        // The same life of the granter still says so: the grant stands, unless its session has ended just now.
         let same = scene.boxes[other].node.is_some() && scene.boxes[other].life == frame.life;
-        let stands = !same || self.last_word(other, group).is_none_or(|word| word.granted && word.state.is_down());
+        let ended = self.watches[other].session_at.is_some_and(|at| at > frame.sent);
+        let stands = !same || ended || self.last_word(other, group).is_none_or(|word| word.granted && word.state.is_down());
         let timing = scene.scenario.timing;
         let youth = timing[0].deadtime.min(timing[1].deadtime) - scene.scenario.keepalive();
         stands && frame.knows.is_some_and(|sent| scene.now.since(sent) <= roughly(youth))

@@ -50,12 +50,8 @@ impl Oracle {
         for frame in &fresh {
             self.note_stranger(scene, side, link, frame);
         }
+        self.note_arrival(scene, side, &fresh);
         let watch = &mut self.watches[side];
-        let gap = scene.scenario.keepalive().times(5).part(2);
-        watch.arriving = match watch.arriving {
-            Some((since, last)) if scene.now.since(last) <= gap => Some((since, scene.now)),
-            _ => Some((scene.now, scene.now)),
-        };
         if moved || before.silent_since == local {
             watch.life_at = Some(local);
             let newest = fresh.iter().filter(|frame| frame.beat.is_some()).max_by_key(|frame| frame.number);
@@ -63,6 +59,19 @@ impl Oracle {
                 self.accept(scene, side, frame);
             }
         }
+    }
+
+    /// Counts what was sent lately only: a recording of what had been lost proves nothing of the line.
+    fn note_arrival(&mut self, scene: &Scene<'_>, side: Side, fresh: &[&Rc<Frame>]) {
+        let keepalive = scene.scenario.keepalive();
+        if !fresh.iter().any(|frame| scene.now.since(frame.sent) <= keepalive.times(4)) {
+            return;
+        }
+        let watch = &mut self.watches[side];
+        watch.arriving = match watch.arriving {
+            Some((since, last)) if scene.now.since(last) <= keepalive.times(5).part(2) => Some((since, scene.now)),
+            _ => Some((scene.now, scene.now)),
+        };
     }
 
     /// The frame of a parcel, where it is one of the other node on this link that comes for the first time and is newer
@@ -81,10 +90,10 @@ impl Oracle {
         let local = scene.local(side);
         let gap = scene.scenario.keepalive().times(2);
         let watch = &mut self.watches[side];
-        let unbroken = watch.accepted_at.is_some_and(|at| scene.now.since(at) <= gap);
+        let unbroken = watch.accepted_at.is_some_and(|at| local.since(at) <= gap);
         watch.streak = if unbroken { watch.streak.or(Some(scene.now)) } else { Some(scene.now) };
         watch.accepted_before = watch.accepted_at;
-        watch.accepted_at = Some(scene.now);
+        watch.accepted_at = Some(local);
         watch.accepted = Some(frame.clone());
         let words = frame.beat.iter().flat_map(|beat| &beat.groups);
         for (word, failed_at) in words.zip(&mut watch.peer_failed_at) {

@@ -80,11 +80,11 @@ struct Watch {
     born: Instant,
     /// When something fresh of the peer was last accepted, by the node's own clock.
     life_at: Option<Instant>,
-    /// The newest beat accepted, and when; and when the one before.
+    /// The newest beat accepted, and when by the node's own clock; and when the one before.
     accepted: Option<Rc<Frame>>,
     accepted_at: Option<Instant>,
     accepted_before: Option<Instant>,
-    /// Since when beats have been accepted without a gap.
+    /// Since when beats have been accepted without a gap, by the world's clock.
     streak: Option<Instant>,
     /// Since when whole frames of the peer have arrived without a gap, and the last of them.
     arriving: Option<(Instant, Instant)>,
@@ -95,8 +95,10 @@ struct Watch {
     alive_since: Option<Instant>,
     /// When the peer last said that a group failed there, by the node's own clock.
     peer_failed_at: Vec<Option<Instant>>,
-    /// When this node last yielded a group.
-    yielded_at: Vec<Option<Instant>>,
+    /// When this node last yielded a group, and whether because it was not heard.
+    yielded_at: Vec<Option<(Instant, bool)>>,
+    /// When it last began a session.
+    session_at: Option<Instant>,
     /// The last word on each group, on each link.
     said: Vec<Vec<Option<GroupWord>>>,
     /// The last word on each group, on any link.

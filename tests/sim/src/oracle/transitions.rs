@@ -14,7 +14,10 @@ impl Oracle {
                 self.watches[side].alive_since = (to == PeerState::Alive).then_some(local);
             }
             Event::Session { new_run: true } => self.watches[side].alive_since = Some(local),
-            Event::Session { new_run: false } => self.churn += 1,
+            Event::Session { new_run: false } => {
+                self.churn += 1;
+                self.watches[side].session_at = Some(scene.now);
+            }
             Event::Group { group, to: State::Stopping, cause, .. } => {
                 self.went_down(scene, side, usize::from(group), cause);
             }
@@ -44,12 +47,13 @@ impl Oracle {
         let other = self.watches[1 - side].yielded_at[group];
         let span = scene.scenario.keepalive().times(2);
         let steady = |watch: &super::Watch| watch.streak.is_some_and(|since| scene.now.since(since) > span);
-        let excused = unheard && !self.watches.iter().all(steady);
-        let recent = other.is_some_and(|at| scene.now.since(at) < scene.scenario.deadtime());
+        let unsure = unheard || other.is_some_and(|(_, unheard)| unheard);
+        let excused = unsure && !self.watches.iter().all(steady);
+        let recent = other.is_some_and(|(at, _)| scene.now.since(at) < scene.scenario.deadtime());
         if recent && !excused && !scene.boxes[1 - side].holds(group) {
             self.accuse(scene.now, "L6", format_args!("both nodes yield group {group}: {other:?}"));
         }
-        self.watches[side].yielded_at[group] = Some(scene.now);
+        self.watches[side].yielded_at[group] = Some((scene.now, unheard));
     }
 
     /// HEAL 2: only when the peer has not echoed for deadtime, and two of its beats say so.
@@ -57,7 +61,7 @@ impl Oracle {
         let watch = &self.watches[side];
         let deadtime = scene.scenario.timing[side].deadtime;
         let knows = watch.accepted.as_ref().and_then(|frame| frame.knows);
-        let lasting = watch.accepted_before.is_some_and(|at| scene.now.since(at) <= roughly(deadtime.times(2)));
+        let lasting = watch.accepted_before.is_some_and(|at| scene.local(side).since(at) <= roughly(deadtime.times(2)));
         if knows.is_some_and(|sent| scene.now.since(sent) < deadtime - deadtime.part(12)) {
             self.accuse(
                 scene.now,
@@ -80,7 +84,7 @@ impl Oracle {
         let beat = watch.accepted.as_ref().and_then(|frame| frame.beat.as_ref());
         let asks = beat.is_some_and(|beat| beat.groups.get(group).is_some_and(|word| word.ask));
         let span = roughly(scene.scenario.keepalive().times(2));
-        if !asks || watch.accepted_at.is_none_or(|at| scene.now.since(at) > span) {
+        if !asks || watch.accepted_at.is_none_or(|at| scene.local(side).since(at) > span) {
             self.accuse(scene.now, "RELEASE", format_args!("node{} stops group {group} for no open ask", side + 1));
         }
     }
