@@ -4,8 +4,9 @@ use super::diagnostic::{Place, Reporter};
 use super::lexer::Word;
 use super::nearest::nearest;
 use super::phrase::say;
-use super::resource::{Remark, Resource, Vip};
+use super::resource::{Remark, Resource};
 use super::tokens::{Token, Tokens};
+use super::vip::Vip;
 use super::{GROUPS_MAX, RESOURCES_MAX, Source};
 use heapless::Vec;
 
@@ -50,11 +51,10 @@ fn resources(text: &str) -> impl Iterator<Item = Resource<'_>> + Clone {
     words(text).filter_map(|word| Resource::parse(word).ok())
 }
 
-/// Whether the resources of `text` have the address of `vip`. An address has one spelling, so a text that does not hold
-/// it need not be taken apart.
+/// Whether the resources of `text` have the address of `vip`.
 fn holds(text: &str, vip: &Vip<'_>) -> bool {
     let has = |resource| matches!(resource, Resource::Vip(other) if other.address == vip.address);
-    text.contains(vip.address_text()) && resources(text).any(has)
+    vip.may_be_in(text) && resources(text).any(has)
 }
 
 /// What the nodes are called, as far as ha.cf says.

@@ -15,13 +15,15 @@ mod phrase;
 mod resource;
 mod timing;
 mod tokens;
+mod vip;
 
 pub use authkeys::{Key, Method};
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity};
 pub use excerpt::Excerpt;
 pub use haresources::Group;
 pub use phrase::{Phrase, Value};
-pub use resource::{Args, Resource, Vip};
+pub use resource::{Args, Resource};
+pub use vip::Vip;
 
 use crate::time::Duration;
 use diagnostic::Reporter;

@@ -3,6 +3,7 @@
 //! [`run`] is one loop on one thread: wait, hand one input to the node, carry out what comes of it. Nothing is decided
 //! here. Every source of events is polled by hand in one future, so that a beat costs no allocation and no task.
 
+mod announce;
 mod arp;
 mod assemble;
 mod broadcast;
@@ -14,6 +15,7 @@ mod follow;
 mod ipvs;
 mod names;
 mod narrate;
+mod ndp;
 mod netlink;
 mod notify;
 mod orders;
@@ -362,7 +364,12 @@ impl Daemon {
                     }
                 }
                 Output::Run { group, verb } => self.step(usize::from(group), verb),
-                Output::Note(event) => self.narrate(&event),
+                Output::Note(event) => {
+                    self.narrate(&event);
+                    if matches!(event, lubdub::node::Event::Session { .. }) {
+                        self.resources.know_peer(self.node.peer_macs(), clock::now());
+                    }
+                }
                 Output::Left => self.left = true,
                 Output::Wait { until, why } => {
                     self.wait = (until, why);
@@ -409,6 +416,7 @@ impl Daemon {
                 self.say(Level::Notice, format_args!("interface {name}: {state}"));
             }
             Event::Note(text) => self.say(Level::Warning, format_args!("{text}")),
+            Event::Alarm(text) => self.say(Level::Crit, format_args!("{text}")),
         }
     }
 
@@ -439,6 +447,7 @@ impl Daemon {
             names: &self.names,
             dropped: &self.dropped,
             unannounced: self.resources.unannounced(),
+            vips: self.resources.vips().collect(),
             now,
             since: self.since,
         }

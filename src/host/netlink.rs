@@ -1,4 +1,4 @@
-//! The kernel's IPv4 addresses over rtnetlink(7): add, delete, list, and hear of changes.
+//! The kernel's addresses over rtnetlink(7): add, delete, list, and hear of changes.
 //!
 //! rtnetlink's message types on a transport of our own: its `Handle` and the type `RouteNetlinkMessage` bring the
 //! decoder of every link, rule and queue discipline (700 kB), and address messages are all that is needed here.
@@ -15,10 +15,9 @@ use std::task::{Context, Poll, ready};
 use lubdub::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rtnetlink::AddressMessageBuilder;
 use rtnetlink::packet_core::{Emitable, Parseable};
 use rtnetlink::packet_route::AddressFamily;
-use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
+use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags as Flags, AddressMessage, CacheInfo};
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
 
@@ -41,8 +40,9 @@ const NLM_F_CREATE: u16 = 0x400;
 const IFLA_IFNAME: u16 = 3;
 const IFF_LOOPBACK: u32 = 0x8;
 const IFF_RUNNING: u32 = 0x40;
-/// Multicast groups as the bits that bind(2) takes: `RTMGRP_LINK` and `RTMGRP_IPV4_IFADDR`.
-const GROUPS: u32 = 0x1 | 0x10;
+const IFLA_ADDRESS: u16 = 1;
+/// Multicast groups as the bits that bind(2) takes: `RTMGRP_LINK`, `RTMGRP_IPV4_IFADDR` and `RTMGRP_IPV6_IFADDR`.
+const GROUPS: u32 = 0x1 | 0x10 | 0x100;
 
 /// `struct nlmsghdr`.
 const HEADER: usize = 16;
@@ -58,16 +58,16 @@ const DUMPS: u32 = 4;
 /// The loopback interface has this index in every network namespace (`LOOPBACK_IFINDEX`, include/linux/netdevice.h).
 pub const LOOPBACK: u32 = 1;
 
-/// One IPv4 address as the kernel has it.
+/// One address as the kernel has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Address {
     /// Index of its interface.
     pub index: u32,
     /// The address itself (`IFA_LOCAL`).
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// Bits of its network.
     pub prefix: u8,
-    /// `IFA_LABEL`: the interface's name, or an alias such as `eth0:0`.
+    /// `IFA_LABEL`: the interface's name, or an alias such as `eth0:0`. IPv6 has none.
     pub label: Option<String>,
     /// All of it, so that it can be put back as it was.
     message: AddressMessage,
@@ -75,11 +75,21 @@ pub struct Address {
 
 impl Address {
     /// An address to be added: scope global, without a lifetime.
-    pub fn new(index: u32, address: Ipv4Addr, prefix: u8, broadcast: Option<Ipv4Addr>, label: Option<String>) -> Self {
-        let mut message = AddressMessageBuilder::<Ipv4Addr>::new().index(index).address(address, prefix).build();
-        message.attributes.retain(|a| !matches!(a, AddressAttribute::Broadcast(_)));
+    ///
+    /// IPv6: without duplicate address detection (`IFA_F_NODAD`; RFC 4862 section 5.4 would keep it tentative, unable to
+    /// answer, for a second or two, and withdraw it if the former owner still speaks), and deprecated from the beginning
+    /// (`IFA_CACHEINFO`), so that this node does not take it as the source of its own connections, which would break when
+    /// it moves. It answers like any other.
+    pub fn new(index: u32, address: IpAddr, prefix: u8, broadcast: Option<Ipv4Addr>, label: Option<String>) -> Self {
+        let mut message = empty(index, address, prefix);
         message.attributes.extend(broadcast.map(AddressAttribute::Broadcast));
         message.attributes.extend(label.clone().map(AddressAttribute::Label));
+        if address.is_ipv6() {
+            message.header.flags = Flags::Nodad;
+            let mut life = CacheInfo::default();
+            life.ifa_valid = u32::MAX;
+            message.attributes.push(AddressAttribute::CacheInfo(life));
+        }
         Self { index, address, prefix, label, message }
     }
 
@@ -96,26 +106,38 @@ impl Address {
         (self.index, self.address, self.prefix) == (other.index, other.address, other.prefix)
     }
 
-    /// True when `other` is of the same network on the same interface and goes when this one goes: the first of a
-    /// network is its primary, the later ones are secondaries.
-    pub fn is_primary_of(&self, other: &Self) -> bool {
-        let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0);
-        let network = |a: &Self| (a.index, a.prefix, u32::from(a.address) & mask);
-        let secondary = |a: &Self| a.message.header.flags.contains(AddressHeaderFlags::Secondary);
-        network(self) == network(other) && !secondary(self) && secondary(other)
+    /// True when it answers: an IPv6 address does not while duplicates are looked for, or when one was found.
+    pub fn is_usable(&self) -> bool {
+        !self.message.header.flags.intersects(Flags::Tentative | Flags::Dadfailed)
     }
 
-    /// None for what is not an IPv4 address or does not parse.
+    /// True when duplicate address detection has found another owner.
+    pub fn is_duplicate(&self) -> bool {
+        self.message.header.flags.contains(Flags::Dadfailed)
+    }
+
+    /// True when `other` is of the same network on the same interface and goes when this one goes: the first of an IPv4
+    /// network is its primary, the later ones are secondaries.
+    pub fn is_primary_of(&self, other: &Self) -> bool {
+        let (IpAddr::V4(mine), IpAddr::V4(theirs)) = (self.address, other.address) else { return false };
+        let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0);
+        let secondary = |a: &Self| a.message.header.flags.contains(Flags::Secondary);
+        (self.index, self.prefix) == (other.index, other.prefix)
+            && (u32::from(mine) ^ u32::from(theirs)) & mask == 0
+            && !secondary(self)
+            && secondary(other)
+    }
+
+    /// None for what is no address of these families or does not parse.
     fn parse(payload: &[u8]) -> Option<Self> {
         let message = AddressMessage::parse(payload).ok()?;
-        if message.header.family != AddressFamily::Inet {
-            return None;
-        }
         let mut address = None;
         let mut label = None;
         for attribute in &message.attributes {
             match attribute {
-                AddressAttribute::Local(IpAddr::V4(local)) => address = Some(*local),
+                AddressAttribute::Local(local) => address = Some(*local),
+                // IPv6 has a local address only where it differs from this one: on a point-to-point interface.
+                AddressAttribute::Address(only) => address = address.or(Some(*only)),
                 AddressAttribute::Label(text) => label = Some(text.clone()),
                 _ => {}
             }
@@ -123,6 +145,15 @@ impl Address {
         let (index, prefix) = (message.header.index, message.header.prefix_len);
         Some(Self { index, address: address?, prefix, label, message })
     }
+}
+
+/// Names an address, as is enough to delete it.
+fn empty(index: u32, address: IpAddr, prefix: u8) -> AddressMessage {
+    let mut message = AddressMessage::default();
+    message.header.family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+    (message.header.index, message.header.prefix_len) = (index, prefix);
+    message.attributes = vec![AddressAttribute::Local(address), AddressAttribute::Address(address)];
+    message
 }
 
 /// Requests to the kernel.
@@ -144,13 +175,13 @@ impl Kernel {
         Ok(Self { socket, sequence: 0, buffer: vec![0; DATAGRAM] })
     }
 
-    /// Every IPv4 address of this network namespace.
+    /// Every IPv4 and IPv6 address of this network namespace.
     ///
     /// # Errors
     /// The kernel refused or did not answer within a second.
     pub fn addresses(&mut self) -> io::Result<Vec<Address>> {
-        let mut message = AddressMessage::default();
-        message.header.family = AddressFamily::Inet;
+        // Of every family: each is asked by the kernel in turn.
+        let message = AddressMessage::default();
         for _ in 0..DUMPS {
             let mut found = Vec::new();
             let whole = self.request(RTM_GETADDR, NLM_F_DUMP, &message, |m| {
@@ -179,9 +210,8 @@ impl Kernel {
     /// # Errors
     /// As the kernel says: `EPERM` without CAP_NET_ADMIN.
     pub fn delete(&mut self, address: &Address) -> io::Result<()> {
-        let message =
-            AddressMessageBuilder::<Ipv4Addr>::new().index(address.index).address(address.address, address.prefix);
-        match self.request(RTM_DELADDR, NLM_F_ACK, &message.build(), |_| {}) {
+        let message = empty(address.index, address.address, address.prefix);
+        match self.request(RTM_DELADDR, NLM_F_ACK, &message, |_| {}) {
             Err(error) if !is(&error, Errno::ENODEV) && !is(&error, Errno::EADDRNOTAVAIL) => Err(error),
             _ => Ok(()),
         }
@@ -299,14 +329,27 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 /// What the kernel said without being asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
-    /// An address is gone.
-    Removed(Ipv4Addr),
-    /// An interface other than loopback appeared or changed; `running` is its carrier.
-    Link { index: u32, name: String, running: bool },
+    /// An address is gone, or cannot be used because another station has it.
+    Removed(IpAddr),
+    /// An interface other than loopback appeared or changed.
+    Link(Link),
     /// An interface is gone.
     LinkGone { index: u32 },
     /// Notices were lost (the socket's buffer was full): anything may have changed.
     Overrun,
+}
+
+/// An interface other than loopback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its number, until it is deleted.
+    pub index: u32,
+    /// Its present name.
+    pub name: String,
+    /// It is up and has a carrier.
+    pub running: bool,
+    /// Its MAC, where it has one of six bytes.
+    pub mac: Option<[u8; 6]>,
 }
 
 /// Hears of addresses and interfaces that change.
@@ -345,6 +388,7 @@ impl Monitor {
 fn notice(message: Message<'_>) -> Option<Notice> {
     match message.kind {
         RTM_DELADDR => Address::parse(message.payload).map(|a| Notice::Removed(a.address)),
+        RTM_NEWADDR => Address::parse(message.payload).filter(|a| !a.is_usable()).map(|a| Notice::Removed(a.address)),
         RTM_NEWLINK | RTM_DELLINK => link(&message),
         _ => None,
     }
@@ -360,18 +404,23 @@ fn link(message: &Message<'_>) -> Option<Notice> {
     if message.kind == RTM_DELLINK {
         return Some(Notice::LinkGone { index });
     }
-    Some(Notice::Link { index, name: link_name(message.payload)?, running: flags & IFF_RUNNING != 0 })
+    let name = attribute(message.payload, IFLA_IFNAME)?.split(|b| *b == 0).next()?;
+    Some(Notice::Link(Link {
+        index,
+        name: String::from_utf8_lossy(name).into_owned(),
+        running: flags & IFF_RUNNING != 0,
+        mac: attribute(message.payload, IFLA_ADDRESS).and_then(|mac| mac.try_into().ok()),
+    }))
 }
 
-/// `IFLA_IFNAME` of a link message.
-fn link_name(payload: &[u8]) -> Option<String> {
+/// The value of one attribute of a link message.
+fn attribute(payload: &[u8], kind: u16) -> Option<&[u8]> {
     let mut rest = payload.get(IFINFOMSG..)?;
     loop {
         let length = usize::from(u16_at(rest, 0)?);
         let value = rest.get(4..length)?;
-        if u16_at(rest, 2)? == IFLA_IFNAME {
-            let name = value.split(|b| *b == 0).next()?;
-            return Some(String::from_utf8_lossy(name).into_owned());
+        if u16_at(rest, 2)? == kind {
+            return Some(value);
         }
         rest = rest.get(length.next_multiple_of(4)..)?;
     }
@@ -395,7 +444,7 @@ mod tests {
             assert_eq!(messages(&wrong).count(), 0);
         }
         for length in 0..64 {
-            assert_eq!(link_name(&vec![0; length]), None);
+            assert_eq!(attribute(&vec![0; length], IFLA_IFNAME), None);
         }
     }
 
@@ -407,7 +456,7 @@ mod tests {
             let index = nix::net::if_::if_nametoindex("eth0").unwrap();
             let vip = Ipv4Addr::new(192, 168, 20, 100);
             let brd = Ipv4Addr::new(192, 168, 20, 255);
-            let entry = Address::new(index, vip, 24, Some(brd), Some("eth0:0".into()));
+            let entry = Address::new(index, vip.into(), 24, Some(brd), Some("eth0:0".into()));
             kernel.add(&entry).unwrap();
             assert!(is(&kernel.add(&entry).unwrap_err(), Errno::EEXIST));
             let listed = kernel.addresses().unwrap();
@@ -429,9 +478,10 @@ mod tests {
             let index = nix::net::if_::if_nametoindex("eth0").unwrap();
             for number in 0..1_000_u32 {
                 let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 1)) + number);
-                kernel.add(&Address::new(index, address, 16, None, None)).unwrap();
+                kernel.add(&Address::new(index, address.into(), 16, None, None)).unwrap();
             }
-            assert_eq!(kernel.addresses().unwrap().iter().filter(|a| a.index == index).count(), 1_000);
+            let listed = kernel.addresses().unwrap();
+            assert_eq!(listed.iter().filter(|a| a.index == index && a.address.is_ipv4()).count(), 1_000);
         });
     }
 }

@@ -21,7 +21,7 @@ use lubdub::time::Instant;
 
 use super::ipvs;
 use super::script::{Killed, Runner, Timeouts, Timer};
-use super::vip::{VipSpec, Vips, Watch};
+use super::vip::{VipReport, VipSpec, Vips, Watch};
 use step::Steps;
 
 /// Where scripts and their programs look for others.
@@ -147,6 +147,8 @@ pub enum Event {
     },
     /// Worth a warning in the log.
     Note(String),
+    /// A person has to come.
+    Alarm(String),
 }
 
 type Running = Pin<Box<dyn Future<Output = StepResult>>>;
@@ -179,7 +181,9 @@ impl Resources {
     /// # Errors
     /// Netlink is not to be had.
     pub fn new(plans: Vec<GroupPlan>, paths: Paths, timeouts: Timeouts, log: Log) -> io::Result<Self> {
-        let watch = Watch::new()?;
+        let vip = |item: &Item| if let Item::Vip(vip) = item { Some(vip.clone()) } else { None };
+        let specs = plans.iter().flat_map(|plan| plan.items.iter().filter_map(vip)).collect();
+        let watch = Watch::new(specs, &log)?;
         let vips = Rc::new(RefCell::new(Vips::new(log.clone())?));
         let timer = Rc::new(Timer::default());
         let runner = Rc::new(Runner::new(&paths, timeouts.grace, timer.clone(), log.clone()));
@@ -263,6 +267,16 @@ impl Resources {
     /// Announcements that could not be sent since the start.
     pub fn unannounced(&self) -> u64 {
         self.vips.borrow().unannounced()
+    }
+
+    /// How each VIP of the groups fares.
+    pub fn vips(&self) -> impl Iterator<Item = VipReport> {
+        self.watch.vips()
+    }
+
+    /// What the peer has told of its MACs: a VIP in use there is in use by no stranger.
+    pub fn know_peer(&mut self, macs: &[[u8; 6]], now: Instant) {
+        self.watch.know_peer(macs, now, &mut self.events);
     }
 
     fn poll_steps(&mut self, cx: &mut Context<'_>) {

@@ -8,6 +8,7 @@ use lubdub::wire::beat::State;
 
 use super::names::Names;
 use super::narrate::Ms;
+use super::vip::VipReport;
 use super::words;
 
 /// What `status` looks at.
@@ -18,8 +19,10 @@ pub struct Status<'a> {
     pub names: &'a Names,
     /// Frames that each link's device refused.
     pub dropped: &'a [u64],
-    /// Gratuitous ARPs that could not be sent.
+    /// Announcements of VIPs that could not be sent.
     pub unannounced: u64,
+    /// How each VIP fares.
+    pub vips: Vec<VipReport>,
     /// The present.
     pub now: Instant,
     /// When the daemon started.
@@ -39,6 +42,9 @@ impl Status<'_> {
         }
         if self.node.peer() != PeerState::Alive {
             return Some(format!("{} is {}", self.names.peer, words::peer(self.node.peer())));
+        }
+        if let Some((vip, (mac, _))) = self.vips.iter().find_map(|vip| Some((vip.address, vip.used_by.as_ref()?))) {
+            return Some(format!("VIP {vip} is used by {mac}, which is neither node"));
         }
         self.node.groups().zip(&self.names.groups).find_map(|(group, key)| match group.state {
             State::Failed => Some(format!("{key} failed here")),
@@ -76,6 +82,9 @@ impl Status<'_> {
         out.push_str(&self.link_table());
         out.push('\n');
         out.push_str(&self.group_table());
+        for vip in self.vips.iter().filter(|vip| vip.put_back > 0) {
+            let _ = writeln!(out, "VIP {} was put back {} times", vip.address, vip.put_back);
+        }
         out
     }
 
@@ -129,7 +138,9 @@ impl Status<'_> {
             self.links().zip(self.dropped).zip(0..).map(|(link, number)| self.link_json(link, number)).collect();
         let _ = write!(out, "{}],\"groups\":[", links.join(","));
         let groups: Vec<_> = (0..self.names.groups.len()).map(|number| self.group_json(number)).collect();
-        let _ = write!(out, "{}],\"unannounced\":{}}}", groups.join(","), self.unannounced);
+        let vips: Vec<_> = self.vips.iter().map(vip_json).collect();
+        let _ = write!(out, "{}],\"vips\":[{}],", groups.join(","), vips.join(","));
+        let _ = write!(out, "\"unannounced\":{}}}", self.unannounced);
         out
     }
 
@@ -166,6 +177,12 @@ impl Status<'_> {
             group.failed_stops,
         )
     }
+}
+
+/// `used_by` is there while another station has it.
+fn vip_json(vip: &VipReport) -> String {
+    let used = vip.used_by.as_ref().map_or(String::new(), |(mac, n)| format!(",\"used_by\":\"{mac}\",\"claims\":{n}"));
+    format!("{{\"address\":\"{}\",\"put_back\":{}{used}}}", vip.address, vip.put_back)
 }
 
 /// Rows as aligned columns, two blanks apart.

@@ -2,23 +2,24 @@
 //!
 //! The address is in the kernel first and is announced in the same call; nothing is waited for in between.
 
-mod route;
+mod claims;
+pub mod route;
 mod secondaries;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-pub use watch::Watch;
+pub use watch::{VipReport, Watch};
 
 use std::fmt;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use lubdub::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::net::if_::{if_indextoname, if_nametoindex};
 
-use super::arp::Announcer;
+use super::announce::Announcer;
 use super::clock;
 use super::netlink::{Address, Kernel, LOOPBACK, is};
 use super::resources::{Level, Log};
@@ -33,14 +34,14 @@ const ALIASES: u32 = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VipSpec {
     /// The address.
-    pub address: Ipv4Addr,
-    /// Bits of its network, 0 to 32.
+    pub address: IpAddr,
+    /// Bits of its network, 0 to 32, or to 128 for IPv6.
     pub prefix: Option<u8>,
     /// The interface, without a label.
     pub interface: Option<String>,
-    /// The broadcast address, otherwise the network's last.
+    /// The broadcast address, otherwise the network's last; IPv6 has none.
     pub broadcast: Option<Ipv4Addr>,
-    /// What follows the colon of `eth0:0`, otherwise the next free number.
+    /// What follows the colon of `eth0:0`, otherwise the next free number; IPv6 has none.
     pub label: Option<String>,
 }
 
@@ -53,6 +54,7 @@ impl fmt::Display for VipSpec {
 
 /// A VIP that this node holds, and how it stands in the kernel.
 struct Held {
+    /// Its interface as it was called when the VIP was added.
     interface: String,
     entry: Address,
     /// Gone, and could not be put back yet.
@@ -60,9 +62,26 @@ struct Held {
 }
 
 impl Held {
-    fn in_kernel(&self, addresses: &[Address]) -> bool {
-        addresses.iter().any(|a| a.same(&self.entry))
+    /// As it should be there.
+    fn is(&self, address: &Address) -> bool {
+        address.same(&self.entry) && address.is_usable()
     }
+
+    /// There, but not as it should be.
+    fn is_spoilt(&self, address: &Address) -> bool {
+        (address.index, address.address) == (self.entry.index, self.entry.address) && !self.is(address)
+    }
+}
+
+/// Why a VIP that is held had to be put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Loss {
+    /// Somebody removed it, or it went with its primary address or its interface.
+    Removed,
+    /// Somebody gave it another prefix, or put it through duplicate address detection.
+    Changed,
+    /// Duplicate address detection, begun by somebody else, has found that another station has it.
+    Duplicate,
 }
 
 /// The VIPs of this node.
@@ -71,7 +90,7 @@ pub struct Vips {
     held: Vec<Held>,
     announcer: Announcer,
     /// VIPs whose label was too long; said once.
-    unlabelled: Vec<Ipv4Addr>,
+    unlabelled: Vec<IpAddr>,
     log: Log,
 }
 
@@ -83,7 +102,7 @@ impl Vips {
     pub fn new(log: Log) -> io::Result<Self> {
         let (announcer, refused) = Announcer::new();
         if let Some(error) = refused {
-            let text = format!("VIPs will not be announced by ARP: no packet socket ({error}); grant CAP_NET_RAW");
+            let text = format!("VIPs will not be announced: no packet socket ({error}); grant CAP_NET_RAW");
             log(Level::Warning, &text);
         }
         Ok(Self { kernel: Kernel::new()?, held: Vec::new(), announcer, unlabelled: Vec::new(), log })
@@ -101,7 +120,7 @@ impl Vips {
             Some(entry) => (entry, "was there already, announced"),
             None => (self.create(spec, &place, &addresses)?, "added and announced"),
         };
-        self.announcer.begin(now, spec.address, &place.interface);
+        self.announcer.begin(now, spec.address, place.index);
         let took = clock::now().since(begun);
         self.held.retain(|h| h.entry.address != spec.address);
         let said = format!("{} {verb} in {}", described(&entry, &place.interface), millis(took));
@@ -137,7 +156,8 @@ impl Vips {
         }
         let took = clock::now().since(begun);
         (self.log)(Level::Info, &format!("{spec} removed in {}", millis(took)));
-        self.restore(spec, others.iter().filter(|a| !after.iter().any(|b| b.same(a))));
+        let vanished = |a: &&Address| a.address.is_ipv4() && !after.iter().any(|b| b.same(a));
+        self.restore(spec, others.iter().filter(vanished));
         Ok(true)
     }
 
@@ -150,8 +170,17 @@ impl Vips {
     }
 
     /// Announces every VIP held again, from the beginning of the burst.
-    pub fn announce(&mut self, now: Instant, interface: Option<&str>) {
+    pub fn announce(&mut self, now: Instant, interface: Option<u32>) {
         self.announcer.again(now, interface);
+    }
+
+    /// Asks the LAN once who has these VIPs. One that belongs nowhere now, for want of a route or an interface, is left
+    /// out.
+    fn probe(&mut self, specs: &[&VipSpec]) {
+        let addresses = self.kernel.addresses().unwrap_or_default();
+        let place = |spec: &&VipSpec| Some((spec.address, Place::of(spec, &addresses).ok()?.index));
+        let places: Vec<_> = specs.iter().filter_map(place).collect();
+        self.announcer.probe(&places);
     }
 
     /// Sends the announcements that are due.
@@ -170,7 +199,7 @@ impl Vips {
     }
 
     /// True when a VIP with this address is held.
-    fn holds(&self, address: Ipv4Addr) -> bool {
+    pub fn holds(&self, address: IpAddr) -> bool {
         self.held.iter().any(|h| h.entry.address == address)
     }
 
@@ -179,19 +208,24 @@ impl Vips {
         self.held.iter().any(|h| h.missing)
     }
 
-    /// Puts back every VIP held that the kernel has lost, and announces it. Returns those put back, and those that
-    /// could not be with the reason, each of these once until it is back.
-    fn put_back(&mut self, now: Instant) -> Vec<(Ipv4Addr, Result<(), String>)> {
+    /// The VIPs held on an interface.
+    fn on(&self, index: u32) -> impl Iterator<Item = IpAddr> {
+        self.held.iter().filter(move |h| h.entry.index == index).map(|h| h.entry.address)
+    }
+
+    /// Puts back every VIP held that the kernel has lost, and announces it. Returns those put back with what had become
+    /// of them, and those that could not be with the reason, each of these once until it is back.
+    fn put_back(&mut self, now: Instant) -> Vec<(IpAddr, Result<Loss, String>)> {
         let mut told = Vec::new();
         // A list that cannot be had counts as empty: adding what is there already does no harm.
         let addresses = self.kernel.addresses().unwrap_or_default();
-        for held in self.held.iter_mut().filter(|h| !h.in_kernel(&addresses)) {
+        for held in self.held.iter_mut().filter(|h| !addresses.iter().any(|a| h.is(a))) {
             let address = held.entry.address;
-            match add_again(&mut self.kernel, held) {
-                Ok(()) => {
+            match add_again(&mut self.kernel, held, &addresses) {
+                Ok(loss) => {
                     held.missing = false;
-                    self.announcer.begin(now, address, &held.interface);
-                    told.push((address, Ok(())));
+                    self.announcer.begin(now, address, held.entry.index);
+                    told.push((address, Ok(loss)));
                 }
                 Err(_) if held.missing => {}
                 Err(error) => {
@@ -207,7 +241,8 @@ impl Vips {
         self.kernel.addresses().map_err(|e| format!("this node's addresses cannot be listed: {e}"))
     }
 
-    /// The VIP as the kernel has it already, if that is what the file wants. Another prefix is corrected.
+    /// The VIP as the kernel has it already, if that is what the file wants. Another prefix is corrected, and so is an
+    /// IPv6 address whose duplicates are still looked for.
     fn existing(&mut self, spec: &VipSpec, place: &Place, now: &[Address]) -> Result<Option<Address>, String> {
         for address in now.iter().filter(|a| counts(spec, a)) {
             if address.index != place.index {
@@ -217,17 +252,23 @@ impl Vips {
                     place.interface, address.address, address.prefix
                 ));
             }
-            if address.prefix == place.prefix {
+            if address.prefix == place.prefix && address.is_usable() {
                 return Ok(Some(address.clone()));
             }
-            self.kernel.delete(address).map_err(|e| format!("{spec} has prefix {}: {e}", address.prefix))?;
+            let not_so = |e| format!("{spec} is there with prefix {} and cannot be replaced: {e}", address.prefix);
+            self.kernel.delete(address).map_err(not_so)?;
         }
         Ok(None)
     }
 
     fn create(&mut self, spec: &VipSpec, place: &Place, addresses: &[Address]) -> Result<Address, String> {
-        let label = self.label(spec, &place.interface, addresses);
-        let broadcast = spec.broadcast.or_else(|| broadcast(spec.address, place.prefix));
+        let (label, broadcast) = match spec.address {
+            IpAddr::V4(address) => (
+                self.label(spec, &place.interface, addresses),
+                spec.broadcast.or_else(|| broadcast(address, place.prefix)),
+            ),
+            IpAddr::V6(_) => (None, None),
+        };
         let entry = Address::new(place.index, spec.address, place.prefix, broadcast, label);
         match self.kernel.add(&entry) {
             // Somebody was faster with the very same address.
@@ -306,14 +347,15 @@ impl Place {
                 return Ok((name, address.prefix));
             }
         }
+        let bits = if spec.address.is_ipv4() { 24 } else { 64 };
         let route = route::to(spec.address, interface)
             .map_err(|e| format!("{spec}: the routes cannot be read: {e}"))?
             .ok_or_else(|| {
-                format!("{spec}: no route reaches it; name prefix and interface: {}/24/eth0", spec.address)
+                format!("{spec}: no route reaches it; name prefix and interface: {}/{bits}/eth0", spec.address)
             })?;
         if prefix.is_none() && route.prefix == 0 {
             return Err(format!(
-                "{spec}: only the default route reaches it, which tells no prefix; name it: {}/24/{}",
+                "{spec}: only the default route reaches it, which tells no prefix; name it: {}/{bits}/{}",
                 spec.address, route.interface
             ));
         }
@@ -326,16 +368,21 @@ fn counts(spec: &VipSpec, address: &Address) -> bool {
     address.address == spec.address && (address.index != LOOPBACK || spec.interface.as_deref() == Some("lo"))
 }
 
-/// Adds a held VIP again, under the interface's present index: it may have been recreated.
-fn add_again(kernel: &mut Kernel, held: &mut Held) -> io::Result<()> {
-    let index = if_nametoindex(held.interface.as_str())?;
+/// Adds a held VIP again, under the interface's present index: it may have been recreated, or renamed and still be there.
+fn add_again(kernel: &mut Kernel, held: &mut Held, addresses: &[Address]) -> io::Result<Loss> {
+    let mut loss = Loss::Removed;
+    for spoilt in addresses.iter().filter(|a| held.is_spoilt(a)) {
+        loss = if spoilt.is_duplicate() { Loss::Duplicate } else { Loss::Changed };
+        kernel.delete(spoilt)?;
+    }
+    let index = if_nametoindex(held.interface.as_str()).unwrap_or(held.entry.index);
     let entry = &held.entry;
     let entry = Address::new(index, entry.address, entry.prefix, entry.broadcast(), entry.label.clone());
     match kernel.add(&entry) {
         Err(error) if !is(&error, Errno::EEXIST) => Err(error),
         _ => {
             held.entry = entry;
-            Ok(())
+            Ok(loss)
         }
     }
 }

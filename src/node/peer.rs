@@ -5,7 +5,8 @@ use super::session::{Facts, Session};
 use super::setup::Setup;
 use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, Method};
-use crate::wire::hello::{Hello, Nonce};
+use crate::wire::hello::{Hello, MACS_MAX, Nonce};
+use heapless::Vec;
 
 /// The verdict.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,9 @@ pub(super) struct Peer {
     pub former: Option<Session>,
     /// The setup has changed: a new session is to tell the peer.
     pub renew: bool,
+
+    /// Its service MACs, as its last trusted hello told them.
+    pub macs: Vec<[u8; 6], MACS_MAX>,
     untrusted: Option<(Untrusted, Instant)>,
     /// Last frame that forbids a takeover for as long as such frames come.
     barred_at: Option<Instant>,
@@ -125,6 +129,8 @@ impl Peer {
             unauthentic_at: None,
             former: None,
             renew: false,
+
+            macs: Vec::new(),
             untrusted: None,
             barred_at: None,
             doubted_at: None,
@@ -177,6 +183,7 @@ impl Peer {
     }
 
     fn welcome(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>) -> Greeting {
+        self.macs.clone_from(&hello.macs);
         if hello.answers == Some(self.offer) {
             let key = setup.keys.send_to(&hello.fingerprints).fingerprint();
             return Greeting::Session { new_run: self.begin(now, setup, hello.nonce, Facts::of(hello), key) };

@@ -63,6 +63,11 @@ impl Node {
         self.peer.state
     }
 
+    /// The peer's service MACs, as far as it has told them.
+    pub fn peer_macs(&self) -> &[[u8; 6]] {
+        &self.peer.macs
+    }
+
     /// The last fresh word of the peer, or the start of this node while there was none.
     pub fn silent_since(&self) -> Instant {
         self.peer.silent_since

@@ -1,10 +1,11 @@
 //! What this machine has of what the configuration needs.
 
 use super::Finding;
+use crate::host::vip::route;
 use lubdub::conf::{Config, Link, Resource, Vip};
+use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::if_nametoindex;
 use std::fs;
-use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -16,9 +17,6 @@ const IPVS_RULES: [&str; 2] = ["/etc/sysconfig/ipvsadm", "/etc/ipvsadm.rules"];
 const SBIN: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin";
 /// The resource that is built in where no script of its name is in resource.d.
 const IPVSADM: &str = "ipvsadm";
-/// Route flags of linux/route.h: usable; refuses.
-const RTF_UP: u32 = 0x0001;
-const RTF_REJECT: u32 = 0x0200;
 
 /// Looks for every interface, tty, script, program and route that the configuration names. What is missing is an error
 /// where lubdub could not do its work without it, else a warning.
@@ -27,13 +25,14 @@ pub fn probe(config: &Config<'_>, config_dir: &Path) -> Vec<Finding> {
     for link in &config.links {
         match link {
             Link::Serial { device, .. } => findings.extend(tty::probe(device)),
-            Link::Broadcast { interface } => findings.extend(probe_interface(interface)),
+            Link::Broadcast { interface } => {
+                findings.extend(probe_interface(interface).or_else(|| probe_reverse_path(interface)));
+            }
         }
     }
-    let routes = fs::read_to_string("/proc/net/route").unwrap_or_default();
     for resource in config.groups.iter().flat_map(|group| group.resources()) {
         let finding = match resource {
-            Resource::Vip(vip) => probe_vip(&vip, &routes),
+            Resource::Vip(vip) => probe_vip(&vip),
             Resource::Script { name: IPVSADM, .. } => probe_ipvsadm(config_dir),
             Resource::Script { name, .. } => probe_script(name, config_dir),
         };
@@ -55,30 +54,53 @@ fn probe_interface(name: &str) -> Option<Finding> {
     Some(Finding::error(message, "name one that `ip link` shows, or create it before lubdub starts"))
 }
 
-fn probe_vip(vip: &Vip<'_>, routes: &str) -> Option<Finding> {
+fn probe_vip(vip: &Vip<'_>) -> Option<Finding> {
     if let Some(interface) = vip.interface {
-        return probe_interface(interface);
+        return probe_interface(interface).or_else(|| probe_ipv6(vip, interface));
     }
-    if is_routed(vip.address, routes) {
-        return None;
+    let route = route::to(vip.address, None).ok().flatten();
+    if let Some(route) = route {
+        return probe_ipv6(vip, &route.interface);
     }
     let address = vip.address;
     let message = format!("{}: no route reaches {address}, so its interface is unknown", vip.word);
     Some(Finding::warning(message, format!("write {address}/PREFIX/INTERFACE, or add the route before lubdub starts")))
 }
 
-/// Whether a line of /proc/net/route reaches `address`: its columns are interface, destination, gateway, flags, three
-/// counters, mask; addresses are hexadecimal, in memory order.
-fn is_routed(address: Ipv4Addr, routes: &str) -> bool {
-    let word = u32::from_ne_bytes(address.octets());
-    routes.lines().skip(1).any(|line| {
-        let mut columns = line.split_ascii_whitespace().skip(1);
-        let mut hex = |skipped| u32::from_str_radix(columns.nth(skipped)?, 16).ok();
-        let (Some(destination), Some(flags), Some(mask)) = (hex(0), hex(1), hex(3)) else {
-            return false;
-        };
-        flags & RTF_UP != 0 && flags & RTF_REJECT == 0 && word & mask == destination
-    })
+/// Whether the kernel would take an IPv6 address there (ip-sysctl, `disable_ipv6`; without IPv6 there is no such file).
+fn probe_ipv6(vip: &Vip<'_>, interface: &str) -> Option<Finding> {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
+    if vip.address.is_ipv4() || fs::read(&path).is_ok_and(|text| text.starts_with(b"0")) {
+        return None;
+    }
+    let message = format!("IPv6 is switched off on {interface}, which {} is for", vip.word);
+    Some(Finding::error(message, format!("sysctl -w net.ipv6.conf.{interface}.disable_ipv6=0")))
+}
+
+/// Whether the kernel would drop beats there: an interface without an address has no route back to the peer's address,
+/// and with either kind of reverse path filtering a packet without one is dropped (ip-sysctl, `rp_filter`: the higher
+/// one of `all` and the interface's own counts).
+fn probe_reverse_path(interface: &str) -> Option<Finding> {
+    let setting = |of: &str| {
+        let text = fs::read_to_string(format!("/proc/sys/net/ipv4/conf/{of}/rp_filter")).ok()?;
+        text.trim().parse::<u8>().ok()
+    };
+    let (all, own) = (setting("all")?, setting(interface)?);
+    let mut entries = getifaddrs().ok()?;
+    let has_address = |entry: &InterfaceAddress| {
+        entry.interface_name == interface && entry.address.as_ref().is_some_and(|a| a.as_sockaddr_in().is_some())
+    };
+    if all.max(own) == 0 || entries.any(|entry| has_address(&entry)) {
+        return None;
+    }
+    let message = format!(
+        "{interface} has no address and rp_filter {}: beats from a peer that has one there are dropped",
+        all.max(own)
+    );
+    let of = if all > 0 { "all" } else { interface };
+    let both = if all > 0 && own > 0 { format!(" net.ipv4.conf.{interface}.rp_filter=0") } else { String::new() };
+    let remedy = format!("sysctl -w net.ipv4.conf.{of}.rp_filter=0{both}, or give both nodes an address there");
+    Some(Finding::warning(message, remedy))
 }
 
 fn probe_script(name: &str, config_dir: &Path) -> Option<Finding> {
@@ -122,9 +144,10 @@ fn is_program(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_routed, probe_interface, probe_ipvsadm, probe_script};
+    use super::{probe_interface, probe_ipvsadm, probe_reverse_path, probe_script, probe_vip};
+    use crate::host::netlink::namespace::{ethernet, inside, ip};
+    use lubdub::conf::Vip;
     use std::fs::{self, Permissions};
-    use std::net::Ipv4Addr;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -157,25 +180,51 @@ mod tests {
         assert!(probe_interface("no-such-if").unwrap().message.starts_with("interface no-such-if is not there"));
     }
 
-    /// A line of /proc/net/route as a machine of this byte order writes it.
-    fn route(destination: [u8; 4], mask: [u8; 4], flags: u32) -> String {
-        let [destination, mask] = [destination, mask].map(u32::from_ne_bytes);
-        format!("eth0\t{destination:08X}\t00000000\t{flags:04X}\t0\t0\t0\t{mask:08X}\t0\t0\t0\n")
+    #[test]
+    fn a_vip_needs_an_interface_or_a_route_and_ipv6() {
+        fn vip<'a>(address: &'a str, interface: Option<&'a str>) -> Vip<'a> {
+            let parsed = address.parse().unwrap();
+            Vip { word: address, address: parsed, prefix: None, interface, broadcast: None, label: None }
+        }
+        let why = |finding: Option<super::Finding>| finding.map_or(String::new(), |finding| finding.message);
+        inside(move || {
+            ethernet();
+            for address in ["192.168.20.100", "2001:db8::100"] {
+                assert!(why(probe_vip(&vip(address, None))).contains("no route reaches"));
+                assert!(why(probe_vip(&vip(address, Some("eth7")))).contains("eth7 is not there"));
+                assert_eq!(probe_vip(&vip(address, Some("eth0"))), None);
+            }
+            ip("address add 192.168.20.10/24 dev eth0");
+            ip("address add 2001:db8::10/64 dev eth0 nodad");
+            assert_eq!(probe_vip(&vip("192.168.20.100", None)), None);
+            assert_eq!(probe_vip(&vip("2001:db8::100", None)), None);
+            std::fs::write("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "1").unwrap();
+            assert!(why(probe_vip(&vip("2001:db8::100", Some("eth0")))).contains("IPv6 is switched off on eth0"));
+            assert_eq!(probe_vip(&vip("192.168.20.100", Some("eth0"))), None);
+        });
     }
 
     #[test]
-    fn a_route_reaches_its_network_only() {
-        let table = format!("Iface Destination\n{}", route([192, 168, 20, 0], [255, 255, 255, 0], 1));
-        assert!(is_routed(Ipv4Addr::new(192, 168, 20, 100), &table));
-        assert!(!is_routed(Ipv4Addr::new(192, 168, 21, 100), &table));
-    }
-
-    #[test]
-    fn the_default_route_reaches_all_and_a_rejecting_one_none() {
-        let address = Ipv4Addr::new(10, 0, 0, 1);
-        assert!(is_routed(address, &format!("head\n{}", route([0; 4], [0; 4], 3))));
-        assert!(!is_routed(address, &format!("head\n{}", route([0; 4], [0; 4], 0x201))));
-        assert!(!is_routed(address, "head\nshort line\n"));
-        assert!(!is_routed(address, ""));
+    fn reverse_path_filtering_without_an_address_is_warned_of() {
+        inside(|| {
+            ethernet();
+            let set = |of: &str, value: &str| {
+                std::fs::write(format!("/proc/sys/net/ipv4/conf/{of}/rp_filter"), value).unwrap();
+            };
+            set("all", "0");
+            set("eth0", "0");
+            assert_eq!(probe_reverse_path("eth0"), None);
+            for (all, own, fix) in
+                [("0", "1", "eth0.rp_filter=0"), ("2", "0", "all.rp_filter=0"), ("1", "2", "rp_filter=0 net")]
+            {
+                set("all", all);
+                set("eth0", own);
+                let finding = probe_reverse_path("eth0").unwrap();
+                assert!(finding.message.contains("eth0 has no address"), "{finding}");
+                assert!(finding.remedy.contains(fix), "{finding}");
+            }
+            ip("address add 10.0.0.1/30 dev eth0");
+            assert_eq!(probe_reverse_path("eth0"), None);
+        });
     }
 }

@@ -2,17 +2,18 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use lubdub::time::{Duration, Instant};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
-use super::{Vips, millis};
+use super::claims::{self, Claims};
+use super::{Loss, VipSpec, Vips, millis};
 use crate::host::clock;
-use crate::host::netlink::{Monitor, Notice};
-use crate::host::resources::Event;
+use crate::host::netlink::{Link, Monitor, Notice};
+use crate::host::resources::{Event, Level, Log};
 
 /// Datagrams of notices read in one turn; the rest waits for the next one, so that a storm of them starves nobody.
 const DATAGRAMS: usize = 16;
@@ -24,24 +25,21 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// A VIP that somebody keeps removing.
 struct Burst {
-    address: Ipv4Addr,
+    address: IpAddr,
     count: u64,
     begun: Instant,
     last: Instant,
 }
 
-/// An interface other than loopback.
-#[derive(PartialEq)]
-struct Link {
-    index: u32,
-    name: String,
-    running: bool,
-}
-
-impl Link {
-    fn event(&self) -> Event {
-        Event::Carrier { name: self.name.clone(), up: self.running }
-    }
+/// How one VIP fares, for the status.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VipReport {
+    /// The VIP.
+    pub address: IpAddr,
+    /// How often it was put back since the start.
+    pub put_back: u64,
+    /// The MAC of a station that has it and is neither node, as last heard, and how often it said so.
+    pub used_by: Option<(String, u64)>,
 }
 
 /// The watch over this node's interfaces and addresses.
@@ -49,17 +47,45 @@ pub struct Watch {
     monitor: Monitor,
     links: Vec<Link>,
     bursts: Vec<Burst>,
+    /// How often each VIP was put back; those never lost are not in it.
+    put_back: Vec<(IpAddr, u64)>,
+    claims: Claims,
     retry: Option<Instant>,
 }
 
 impl Watch {
-    /// Listens from now on. To be called within the runtime, before the first VIP is added.
+    /// Listens from now on, also for other stations that have one of these VIPs. To be called within the runtime, before
+    /// the first VIP is added.
     ///
     /// # Errors
     /// No netlink socket, or the interfaces cannot be listed.
-    pub fn new() -> io::Result<Self> {
+    pub fn new(mut specs: Vec<VipSpec>, log: &Log) -> io::Result<Self> {
         let monitor = Monitor::new()?;
-        Ok(Self { monitor, links: links()?, bursts: Vec::new(), retry: None })
+        specs.sort_by_key(|spec| spec.address);
+        specs.dedup_by_key(|spec| spec.address);
+        let (claims, refused) = Claims::new(specs);
+        for error in refused {
+            let text =
+                format!("other stations that use a VIP will not be noticed: no socket for their claims ({error})");
+            log(Level::Warning, &text);
+        }
+        Ok(Self { monitor, links: links()?, bursts: Vec::new(), put_back: Vec::new(), claims, retry: None })
+    }
+
+    /// How the VIPs fare.
+    pub fn vips(&self) -> impl Iterator<Item = VipReport> {
+        self.claims.strangers().map(|(address, stranger)| VipReport {
+            address,
+            put_back: self.put_back.iter().find(|(a, _)| *a == address).map_or(0, |(_, count)| *count),
+            used_by: stranger.map(|stranger| (claims::shown(stranger.mac), stranger.count)),
+        })
+    }
+
+    /// What the peer has told of its MACs: it is no stranger.
+    pub fn know_peer(&mut self, macs: &[[u8; 6]], now: Instant, events: &mut VecDeque<Event>) {
+        let mut news = Vec::new();
+        self.claims.know_peer(macs, now, &mut news);
+        events.extend(news.into_iter().map(Event::Alarm));
     }
 
     /// Takes what the kernel has said, acts on it, and appends what there is to tell. Wakes for the next notice.
@@ -81,18 +107,36 @@ impl Watch {
             self.retry = vips.misses().then(|| now + RETRY);
         }
         self.end_bursts(now, events);
+        self.look_for_strangers(cx, now, vips, events);
     }
 
-    /// When a burst is over and its count is to be told, or a VIP is to be tried again.
+    /// When a burst is over and its count is to be told, a VIP is to be tried again, or strangers are to be asked for.
     pub fn wake_at(&self) -> Option<Instant> {
-        self.bursts.iter().map(|b| b.last + BURST).chain(self.retry).min()
+        self.bursts.iter().map(|b| b.last + BURST).chain(self.retry).chain(self.claims.wake_at()).min()
+    }
+
+    fn look_for_strangers(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        vips: &mut Vips,
+        events: &mut VecDeque<Event>,
+    ) {
+        let mut news = Vec::new();
+        let held = |address| vips.holds(address);
+        self.claims.poll(cx, now, &held, &mut news);
+        events.extend(news.into_iter().map(Event::Alarm));
+        let due = self.claims.due(now, &held);
+        if !due.is_empty() {
+            vips.probe(&due);
+        }
     }
 
     /// True when a VIP may be missing after this.
     fn notice(&mut self, notice: Notice, now: Instant, vips: &mut Vips, events: &mut VecDeque<Event>) -> bool {
         match notice {
             Notice::Removed(address) => return vips.holds(address),
-            Notice::Link { index, name, running } => self.link(Link { index, name, running }, now, vips, events),
+            Notice::Link(link) => self.link(link, now, vips, events),
             Notice::LinkGone { index } => self.link_gone(index, events),
             Notice::Overrun => self.look_again(now, vips, events),
         }
@@ -103,17 +147,26 @@ impl Watch {
         if self.links.contains(&link) {
             return;
         }
-        if self.links.iter().any(|known| known.index == link.index && known.name != link.name) {
-            // Renamed: under its old name it is gone.
+        let known = self.links.iter().find(|known| known.index == link.index);
+        let moved = known.is_some_and(|known| known.mac != link.mac);
+        if let Some(before) = known.filter(|known| known.name != link.name).map(|known| known.name.clone()) {
+            // Under its old name it is gone.
             self.link_gone(link.index, events);
+            for vip in vips.on(link.index) {
+                let text = format!("{before} is called {} now: {vip} stays on it; change haresources", link.name);
+                events.push_back(Event::Note(text));
+            }
         }
         let known = self.links.iter().position(|known| known.index == link.index);
         let ran = known.is_some_and(|at| self.links.swap_remove(at).running);
+        if link.running && (moved || !ran) {
+            vips.announce(now, Some(link.index));
+        }
         if ran != link.running {
             if link.running {
-                vips.announce(now, Some(&link.name));
+                self.claims.ask_again(now);
             }
-            events.push_back(link.event());
+            events.push_back(carrier(&link));
         }
         self.links.push(link);
     }
@@ -121,7 +174,7 @@ impl Watch {
     fn link_gone(&mut self, index: u32, events: &mut VecDeque<Event>) {
         for mut gone in self.links.extract_if(.., |known| known.index == index) {
             if std::mem::take(&mut gone.running) {
-                events.push_back(gone.event());
+                events.push_back(carrier(&gone));
             }
         }
     }
@@ -143,19 +196,34 @@ impl Watch {
         for (address, outcome) in vips.put_back(now) {
             match outcome {
                 Err(why) => events.push_back(Event::Note(format!("VIP is gone and cannot be put back yet: {why}"))),
-                Ok(()) => self.count(address, now, clock::now().since(begun), events),
+                Ok(loss) => self.count(address, loss, now, clock::now().since(begun), events),
             }
         }
     }
 
-    fn count(&mut self, address: Ipv4Addr, now: Instant, took: Duration, events: &mut VecDeque<Event>) {
+    fn count(&mut self, address: IpAddr, loss: Loss, now: Instant, took: Duration, events: &mut VecDeque<Event>) {
+        match self.put_back.iter_mut().find(|(a, _)| *a == address) {
+            Some((_, count)) => *count += 1,
+            None => self.put_back.push((address, 1)),
+        }
         if let Some(burst) = self.bursts.iter_mut().find(|b| b.address == address) {
             (burst.count, burst.last) = (burst.count + 1, now);
             return;
         }
         self.bursts.push(Burst { address, count: 1, begun: now, last: now });
-        let text = format!("{address} was removed by somebody else: put back and announced in {}", millis(took));
-        events.push_back(Event::Note(text));
+        let took = millis(took);
+        events.push_back(match loss {
+            Loss::Removed => {
+                Event::Note(format!("{address} was removed by somebody else: put back and announced in {took}"))
+            }
+            Loss::Changed => {
+                Event::Note(format!("{address} was changed by somebody else: put right and announced in {took}"))
+            }
+            Loss::Duplicate => Event::Alarm(format!(
+                "ALARM VIP {address} failed duplicate address detection, which somebody else began: another station has \
+                 it too; put back and announced in {took}"
+            )),
+        });
     }
 
     fn end_bursts(&mut self, now: Instant, events: &mut VecDeque<Event>) {
@@ -174,15 +242,21 @@ impl Watch {
     }
 }
 
+fn carrier(link: &Link) -> Event {
+    Event::Carrier { name: link.name.clone(), up: link.running }
+}
+
 /// Every interface but loopback and whether it runs (`IFF_RUNNING`, netdevice(7)).
 fn links() -> io::Result<Vec<Link>> {
     let mut links = Vec::new();
     for entry in getifaddrs()? {
         // Each interface has one entry with its link-layer address.
-        let Some(index) = entry.address.as_ref().and_then(|a| a.as_link_addr()).map(|a| a.ifindex()) else { continue };
+        let Some(link) = entry.address.as_ref().and_then(|a| a.as_link_addr()) else { continue };
         if !entry.flags.contains(InterfaceFlags::IFF_LOOPBACK) {
             let running = entry.flags.contains(InterfaceFlags::IFF_RUNNING);
-            links.push(Link { index: u32::try_from(index).unwrap_or_default(), name: entry.interface_name, running });
+            let mac = link.addr().filter(|_| link.halen() == 6);
+            let index = u32::try_from(link.ifindex()).unwrap_or_default();
+            links.push(Link { index, name: entry.interface_name, running, mac });
         }
     }
     Ok(links)

@@ -46,7 +46,8 @@ impl Oracle {
         let watch = &self.watches[side];
         let Some(streak) = watch.streak else { return false };
         let begin = since.max(streak).max(self.watches[0].disturbed_at).max(self.watches[1].disturbed_at);
-        let lasting = watch.accepted_at.is_some_and(|at| scene.local(side).since(at) <= scene.scenario.keepalive().times(2));
+        let lasting =
+            watch.accepted_at.is_some_and(|at| scene.local(side).since(at) <= scene.scenario.keepalive().times(2));
         let patience = scene.scenario.deadtime()
             + scene.scenario.keepalive().times(6)
             + Duration::from_millis(50)

@@ -54,7 +54,8 @@ impl Oracle {
         // The same life of the granter still says so: the grant stands, unless its session has ended just now.
         let same = scene.boxes[other].node.is_some() && scene.boxes[other].life == frame.life;
         let ended = self.watches[other].session_at.is_some_and(|at| at > frame.sent);
-        let stands = !same || ended || self.last_word(other, group).is_none_or(|word| word.granted && word.state.is_down());
+        let stands =
+            !same || ended || self.last_word(other, group).is_none_or(|word| word.granted && word.state.is_down());
         let timing = scene.scenario.timing;
         let youth = timing[0].deadtime.min(timing[1].deadtime) - scene.scenario.keepalive();
         stands && frame.knows.is_some_and(|sent| scene.now.since(sent) <= roughly(youth))

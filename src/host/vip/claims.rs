@@ -1,0 +1,285 @@
+//! Who else claims a VIP: hears of every station that says it has one, and asks for it while this node has not.
+//!
+//! Only claims pass the filters of the two sockets, so that the questions of a busy LAN wake nobody. That another station
+//! asks whether it may have the address (RFC 5227 section 2.1.1) is no claim yet.
+
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::AsRawFd;
+use std::task::{Context, Poll};
+
+use lubdub::time::{Duration, Instant};
+use nix::ifaddrs::getifaddrs;
+use nix::net::if_::if_nametoindex;
+use nix::sys::socket::{LinkAddr, recvfrom};
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use super::VipSpec;
+use crate::host::sys::{self, Source};
+use crate::host::{arp, ndp};
+
+/// VIPs of a family at most: an older kernel takes filters of 20 KiB (net.core.optmem_max), and each VIP needs two
+/// instructions of eight bytes.
+const FILTERED_MAX: usize = 1_000;
+/// Claims read in one turn, and the pause after that many: a flood of forged ones costs ten turns a second.
+const CLAIMS: usize = 16;
+const PAUSE: Duration = Duration::from_millis(100);
+/// Questions at start and after a carrier's return, this far apart (RFC 5227 section 1.1: PROBE_NUM, PROBE_MIN).
+const PROBES: u32 = 3;
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// A stranger not heard for so long is news again.
+const FORGOTTEN: Duration = Duration::from_secs(600);
+
+/// What is known of one VIP's other claimants.
+struct Claim {
+    spec: VipSpec,
+    stranger: Option<Stranger>,
+    /// It answered before the peer had told its MACs: the peer, perhaps.
+    unknown: Option<[u8; 6]>,
+}
+
+/// A station that has a VIP and is neither node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stranger {
+    /// Its MAC.
+    pub mac: [u8; 6],
+    /// How often it said so.
+    pub count: u64,
+    last: Instant,
+}
+
+/// The ears for claims.
+pub struct Claims {
+    sockets: Vec<(AsyncFd<Source<Socket>>, Kind)>,
+    claims: Vec<Claim>,
+    peer: Vec<[u8; 6]>,
+    probes: u32,
+    probe_at: Option<Instant>,
+    deaf_until: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Arp,
+    Icmpv6,
+}
+
+impl Claims {
+    /// Listens for these VIPs; without a socket for a family, as said by the errors, nobody else is noticed there. To be
+    /// called within the runtime.
+    pub fn new(specs: Vec<VipSpec>) -> (Self, Vec<io::Error>) {
+        let mut sockets = Vec::new();
+        let mut errors = Vec::new();
+        for kind in [Kind::Arp, Kind::Icmpv6] {
+            let ends: Vec<u32> = specs.iter().filter_map(|spec| kind.end(spec.address)).take(FILTERED_MAX).collect();
+            match (!ends.is_empty()).then(|| kind.open(&ends)) {
+                Some(Ok(socket)) => sockets.push((socket, kind)),
+                Some(Err(error)) => errors.push(error),
+                None => {}
+            }
+        }
+        let claims: Vec<_> = specs.into_iter().map(|spec| Claim { spec, stranger: None, unknown: None }).collect();
+        let probe_at = (!claims.is_empty()).then_some(Instant::ZERO);
+        (Self { sockets, claims, peer: Vec::new(), probes: PROBES, probe_at, deaf_until: None }, errors)
+    }
+
+    /// Takes what was claimed, and appends each stranger that is new. Wakes for the next claim.
+    pub fn poll(&mut self, cx: &mut Context<'_>, now: Instant, held: &dyn Fn(IpAddr) -> bool, news: &mut Vec<String>) {
+        if self.deaf_until.is_some_and(|until| now < until) {
+            return;
+        }
+        self.deaf_until = None;
+        let mut heard = Vec::new();
+        let mut read = 0;
+        for (socket, kind) in &self.sockets {
+            while read < CLAIMS
+                && let Poll::Ready(Ok(mut ready)) = socket.poll_read_ready(cx)
+            {
+                if let Ok(Ok(claim)) = ready.try_io(|fd| kind.receive(fd.get_ref())) {
+                    heard.extend(claim);
+                    read += 1;
+                }
+            }
+        }
+        if read == CLAIMS {
+            self.deaf_until = Some(now + PAUSE);
+        }
+        for (address, mac, index) in heard {
+            self.take(address, mac, index, now, held, news);
+        }
+    }
+
+    fn take(
+        &mut self,
+        address: IpAddr,
+        mac: [u8; 6],
+        index: u32,
+        now: Instant,
+        held: &dyn Fn(IpAddr) -> bool,
+        news: &mut Vec<String>,
+    ) {
+        let Some(claim) = self.claims.iter_mut().find(|claim| claim.spec.address == address) else { return };
+        if let Some(known) = claim.stranger.as_mut().filter(|known| known.mac == mac) {
+            let long_ago = now >= known.last + FORGOTTEN;
+            (known.count, known.last) = (known.count + 1, now);
+            if long_ago {
+                news.push(alarm(address, mac, true));
+            }
+            return;
+        }
+        if self.peer.contains(&mac) || claim.is_elsewhere(index) || is_ours(mac) {
+            return;
+        }
+        if self.peer.is_empty() && !held(address) {
+            claim.unknown = Some(mac);
+            return;
+        }
+        claim.tell(mac, now, !self.peer.is_empty(), news);
+    }
+
+    /// What the peer has told of its MACs.
+    pub fn know_peer(&mut self, macs: &[[u8; 6]], now: Instant, news: &mut Vec<String>) {
+        if macs.is_empty() || self.peer == macs {
+            return;
+        }
+        self.peer = macs.to_vec();
+        for claim in &mut self.claims {
+            if claim.stranger.is_some_and(|stranger| macs.contains(&stranger.mac)) {
+                claim.stranger = None;
+            }
+            if let Some(mac) = claim.unknown.take().filter(|mac| !macs.contains(mac)) {
+                claim.tell(mac, now, true, news);
+            }
+        }
+    }
+
+    /// Asks again from the beginning: a carrier is back.
+    pub fn ask_again(&mut self, now: Instant) {
+        if !self.claims.is_empty() {
+            (self.probes, self.probe_at) = (PROBES, Some(now));
+        }
+    }
+
+    /// The VIPs to ask for now.
+    pub fn due<'a>(&'a mut self, now: Instant, held: &dyn Fn(IpAddr) -> bool) -> Vec<&'a VipSpec> {
+        let asking = self.probe_at.is_some_and(|at| now >= at);
+        if asking {
+            self.probes = self.probes.saturating_sub(1);
+            self.probe_at = (self.probes > 0).then(|| now + PROBE_EVERY);
+        } else if self.claims.iter().all(|claim| claim.unknown.is_none()) {
+            return Vec::new();
+        }
+        let ask = |claim: &'a mut Claim| {
+            let mine = held(claim.spec.address);
+            // Somebody had answered of whom it is not known whether it is the peer. Now this node has the VIP, and
+            // whoever answers still has it too.
+            let doubted = mine && claim.unknown.take().is_some();
+            (doubted || asking && !mine).then_some(&claim.spec)
+        };
+        self.claims.iter_mut().filter_map(ask).collect()
+    }
+
+    /// When there is something to ask, or to hear again.
+    pub fn wake_at(&self) -> Option<Instant> {
+        self.probe_at.into_iter().chain(self.deaf_until).min()
+    }
+
+    /// The VIPs, each with the stranger that has it.
+    pub fn strangers(&self) -> impl Iterator<Item = (IpAddr, Option<Stranger>)> {
+        self.claims.iter().map(|claim| (claim.spec.address, claim.stranger))
+    }
+}
+
+impl Claim {
+    /// True for an interface that cannot be the VIP's; 0 is any.
+    fn is_elsewhere(&self, index: u32) -> bool {
+        let own = self.spec.interface.as_deref().and_then(|name| if_nametoindex(name).ok());
+        index != 0 && own.is_some_and(|own| own != index)
+    }
+
+    fn tell(&mut self, mac: [u8; 6], now: Instant, peer_known: bool, news: &mut Vec<String>) {
+        // One that changes its MAC with each word is one stranger.
+        let count = self.stranger.map_or(0, |stranger| stranger.count);
+        if self.stranger.is_none_or(|stranger| now >= stranger.last + PROBE_EVERY) {
+            news.push(alarm(self.spec.address, mac, peer_known));
+        }
+        self.stranger = Some(Stranger { mac, count: count + 1, last: now });
+    }
+}
+
+impl Kind {
+    /// The last four bytes of an address of this kind.
+    fn end(self, address: IpAddr) -> Option<u32> {
+        match (self, address) {
+            (Self::Arp, IpAddr::V4(address)) => Some(address.to_bits()),
+            (Self::Icmpv6, IpAddr::V6(address)) => Some(address.to_bits() as u32),
+            _ => None,
+        }
+    }
+
+    fn open(self, ends: &[u32]) -> io::Result<AsyncFd<Source<Socket>>> {
+        let ethernet = Protocol::from(i32::from((libc::ETH_P_ARP as u16).to_be()));
+        let socket = match self {
+            Self::Arp => Socket::new(Domain::PACKET, Type::RAW.nonblocking(), Some(ethernet)),
+            Self::Icmpv6 => Socket::new(Domain::IPV6, Type::RAW.nonblocking(), Some(Protocol::ICMPV6)),
+        }?;
+        // What comes before the filter is there is told apart below.
+        socket.attach_filter(&self.filter(ends))?;
+        sys::watch(socket, Interest::READABLE)
+    }
+
+    /// Passes claims of addresses with these ends.
+    fn filter(self, ends: &[u32]) -> Vec<SockFilter> {
+        let drop = || SockFilter::new(RETURN, 0, 0, 0);
+        let mut filter = match self {
+            Self::Arp => vec![SockFilter::new(LOAD_WORD, 0, 0, arp::SENDER)],
+            Self::Icmpv6 => vec![
+                SockFilter::new(LOAD_BYTE, 0, 0, 0),
+                SockFilter::new(IF_EQUAL, 1, 0, ndp::ADVERTISEMENT.into()),
+                drop(),
+                SockFilter::new(LOAD_WORD, 0, 0, ndp::TARGET_END),
+            ],
+        };
+        for end in ends {
+            filter.push(SockFilter::new(IF_EQUAL, 0, 1, *end));
+            filter.push(SockFilter::new(RETURN, 0, 0, u32::MAX));
+        }
+        filter.push(drop());
+        filter
+    }
+
+    /// The next packet: the address claimed, the MAC and the number of the interface, 0 where that is not known.
+    fn receive(self, socket: &Socket) -> io::Result<Option<(IpAddr, [u8; 6], u32)>> {
+        let mut packet = [0; 128];
+        let (length, from) = recvfrom::<LinkAddr>(socket.as_raw_fd(), &mut packet)?;
+        let packet = packet.get(..length).unwrap_or(&packet);
+        let index = from.and_then(|from| u32::try_from(from.ifindex()).ok()).unwrap_or(0);
+        Ok(match self {
+            Self::Arp => arp::claim(packet).map(|(address, mac)| (address.into(), mac, index)),
+            Self::Icmpv6 => ndp::claim(packet).map(|(address, mac)| (address.into(), mac, 0)),
+        })
+    }
+}
+
+fn is_ours(mac: [u8; 6]) -> bool {
+    let mut links = getifaddrs().into_iter().flatten();
+    links.any(|entry| entry.address.and_then(|a| a.as_link_addr()?.addr()) == Some(mac))
+}
+
+fn alarm(address: IpAddr, mac: [u8; 6], peer_known: bool) -> String {
+    let who = if peer_known { "neither node" } else { "not this node, and its peer has not told its MACs" };
+    format!("ALARM VIP {address} is used by {}, which is {who}: take it off that station", shown(mac))
+}
+
+/// A MAC as `ip link` shows it.
+pub fn shown(mac: [u8; 6]) -> String {
+    let [a, b, c, d, e, f] = mac;
+    format!("{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{f:02x}")
+}
+
+const LOAD_WORD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
+const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
