@@ -230,7 +230,8 @@ impl Vips {
                 Err(_) if held.missing => {}
                 Err(error) => {
                     held.missing = true;
-                    told.push((address, Err(format!("{} on {}: {error}", address, held.interface))));
+                    let why = refused(&error, address, &held.interface);
+                    told.push((address, Err(format!("{address} on {why}"))));
                 }
             }
         }
@@ -273,7 +274,7 @@ impl Vips {
         match self.kernel.add(&entry) {
             // Somebody was faster with the very same address.
             Err(error) if !is(&error, Errno::EEXIST) => {
-                Err(format!("{spec} cannot be added to {}: {error}", place.interface))
+                Err(format!("{spec} cannot be added to {}", refused(&error, spec.address, &place.interface)))
             }
             _ => Ok(entry),
         }
@@ -377,7 +378,8 @@ fn add_again(kernel: &mut Kernel, held: &mut Held, addresses: &[Address]) -> io:
     }
     let index = if_nametoindex(held.interface.as_str()).unwrap_or(held.entry.index);
     let entry = &held.entry;
-    let entry = Address::new(index, entry.address, entry.prefix, entry.broadcast(), entry.label.clone());
+    let label = entry.label.as_deref().and_then(|label| relabelled(label, &interface_name(index)));
+    let entry = Address::new(index, entry.address, entry.prefix, entry.broadcast(), label);
     match kernel.add(&entry) {
         Err(error) if !is(&error, Errno::EEXIST) => Err(error),
         _ => {
@@ -385,6 +387,20 @@ fn add_again(kernel: &mut Kernel, held: &mut Held, addresses: &[Address]) -> io:
             Ok(loss)
         }
     }
+}
+
+/// The label under the interface's present name.
+fn relabelled(label: &str, interface: &str) -> Option<String> {
+    let label = label.split_once(':').map_or(label.to_owned(), |(_, alias)| format!("{interface}:{alias}"));
+    Some(label).filter(|label| label.len() <= LABEL_MAX)
+}
+
+/// The interface, and why the kernel does not add an address there.
+fn refused(error: &io::Error, address: IpAddr, interface: &str) -> String {
+    if address.is_ipv6() && is(error, Errno::EACCES) {
+        return format!("{interface}: IPv6 is off there; sysctl -w net.ipv6.conf.{interface}.disable_ipv6=0");
+    }
+    format!("{interface}: {error}")
 }
 
 fn interface_name(index: u32) -> String {

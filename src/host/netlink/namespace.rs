@@ -1,10 +1,12 @@
 //! A network namespace for each test, so that tests disturb neither this machine nor each other.
 
 use std::process::Command;
-use std::thread;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::{self, JoinHandle};
 
 use lubdub::time::Duration;
 use nix::sched::{CloneFlags, unshare};
+use nix::unistd::gettid;
 
 use crate::host::clock;
 
@@ -38,6 +40,64 @@ pub fn ethernet() {
     }
 }
 
+/// Another station at the end of the cable: `lan0` in a network namespace of its own, until this is dropped.
+pub struct Station {
+    orders: Option<Sender<String>>,
+    answers: Receiver<String>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Station {
+    /// Takes `lan0` away, gives it these addresses, and waits until both ends of the cable have a carrier.
+    pub fn with(addresses: &[&str]) -> Self {
+        let (told, tid) = channel();
+        let (orders, heard) = channel::<String>();
+        let (answer, answers) = channel();
+        let thread = thread::spawn(move || {
+            unshare(CloneFlags::CLONE_NEWNET).expect("the test itself is in a namespace of its own");
+            told.send(gettid()).expect("the test waits for it");
+            while let Ok(order) = heard.recv() {
+                answer.send(ip(&order)).expect("the test waits for it");
+            }
+        });
+        let tid = tid.recv().expect("the station has begun");
+        ip(&format!("link set lan0 netns {tid}"));
+        let station = Self { orders: Some(orders), answers, thread: Some(thread) };
+        station.ip("link set lan0 up");
+        for address in addresses {
+            let nodad = if address.contains(':') { " nodad" } else { "" };
+            station.ip(&format!("address add {address} dev lan0{nodad}"));
+        }
+        let begun = clock::now();
+        let up = |shown: String| shown.contains("state UP");
+        while !up(ip("link show dev eth0")) || !up(station.ip("link show dev lan0")) {
+            assert!(clock::now().since(begun) < PATIENCE, "no carrier");
+        }
+        station
+    }
+
+    /// `ip ARGUMENTS` there.
+    pub fn ip(&self, arguments: &str) -> String {
+        self.orders.as_ref().and_then(|orders| orders.send(arguments.to_owned()).ok()).expect("the station listens");
+        self.answers.recv().expect("the station obeys")
+    }
+
+    /// Its MAC.
+    pub fn mac(&self) -> [u8; 6] {
+        let shown = self.ip("-o link show dev lan0");
+        let text = shown.split_once("link/ether ").expect("lan0 is an Ethernet").1;
+        let bytes = text[..17].split(':').map(|byte| u8::from_str_radix(byte, 16).expect("two digits"));
+        bytes.collect::<Vec<_>>().try_into().expect("six bytes")
+    }
+}
+
+impl Drop for Station {
+    fn drop(&mut self) {
+        self.orders = None;
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
 /// `ip ARGUMENTS` of iproute2, which must succeed; returns what it printed.
 pub fn ip(arguments: &str) -> String {
     let output = Command::new("ip").args(arguments.split(' ')).output().expect("iproute2 is installed");
@@ -50,4 +110,10 @@ pub fn ip(arguments: &str) -> String {
 pub fn addresses(interface: &str) -> Vec<String> {
     let shown = ip(&format!("-4 -o address show dev {interface}"));
     shown.lines().filter_map(|line| Some(line.split_once("inet ")?.1.split_once('\\')?.0.trim().to_owned())).collect()
+}
+
+/// The same for IPv6, without those that the kernel gives an interface by itself.
+pub fn addresses6(interface: &str) -> Vec<String> {
+    let shown = ip(&format!("-6 -o address show dev {interface} scope global"));
+    shown.lines().filter_map(|line| Some(line.split_once("inet6 ")?.1.split_once('\\')?.0.trim().to_owned())).collect()
 }

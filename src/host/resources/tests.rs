@@ -1,5 +1,8 @@
 //! Whole groups in a network namespace, with real scripts and the kernel's real addresses.
 
 mod bench;
+mod claims;
+mod faults;
+mod ipv6;
 mod scripts;
 mod vips;

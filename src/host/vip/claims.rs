@@ -29,8 +29,10 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Questions at start and after a carrier's return, this far apart (RFC 5227 section 1.1: PROBE_NUM, PROBE_MIN).
 const PROBES: u32 = 3;
 const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// A stranger not heard for so long is news again.
-const FORGOTTEN: Duration = Duration::from_secs(600);
+/// A stranger is asked for so often whether it is still there, and forgotten when it has been silent for three times that
+/// long: then the next one is news again.
+const ASK_EVERY: Duration = Duration::from_secs(60);
+const FORGOTTEN: Duration = Duration::from_secs(200);
 
 /// What is known of one VIP's other claimants.
 struct Claim {
@@ -121,22 +123,17 @@ impl Claims {
         news: &mut Vec<String>,
     ) {
         let Some(claim) = self.claims.iter_mut().find(|claim| claim.spec.address == address) else { return };
-        if let Some(known) = claim.stranger.as_mut().filter(|known| known.mac == mac) {
-            let long_ago = now >= known.last + FORGOTTEN;
-            (known.count, known.last) = (known.count + 1, now);
-            if long_ago {
-                news.push(alarm(address, mac, true));
+        if claim.stranger.is_none_or(|known| known.mac != mac) {
+            if self.peer.contains(&mac) || claim.is_elsewhere(index) || is_ours(mac) {
+                return;
             }
-            return;
-        }
-        if self.peer.contains(&mac) || claim.is_elsewhere(index) || is_ours(mac) {
-            return;
-        }
-        if self.peer.is_empty() && !held(address) {
-            claim.unknown = Some(mac);
-            return;
+            if self.peer.is_empty() && !held(address) {
+                claim.unknown = Some(mac);
+                return;
+            }
         }
         claim.tell(mac, now, !self.peer.is_empty(), news);
+        self.probe_at.get_or_insert(now + ASK_EVERY);
     }
 
     /// What the peer has told of its MACs.
@@ -151,6 +148,7 @@ impl Claims {
             }
             if let Some(mac) = claim.unknown.take().filter(|mac| !macs.contains(mac)) {
                 claim.tell(mac, now, true, news);
+                self.probe_at.get_or_insert(now + ASK_EVERY);
             }
         }
     }
@@ -165,9 +163,15 @@ impl Claims {
     /// The VIPs to ask for now.
     pub fn due<'a>(&'a mut self, now: Instant, held: &dyn Fn(IpAddr) -> bool) -> Vec<&'a VipSpec> {
         let asking = self.probe_at.is_some_and(|at| now >= at);
+        let beginning = self.probes > 0;
         if asking {
             self.probes = self.probes.saturating_sub(1);
-            self.probe_at = (self.probes > 0).then(|| now + PROBE_EVERY);
+            self.claims.iter_mut().for_each(|claim| claim.forget(now));
+            let strangers = self.claims.iter().any(|claim| claim.stranger.is_some());
+            self.probe_at = match self.probes {
+                0 => strangers.then(|| now + ASK_EVERY),
+                _ => Some(now + PROBE_EVERY),
+            };
         } else if self.claims.iter().all(|claim| claim.unknown.is_none()) {
             return Vec::new();
         }
@@ -176,7 +180,7 @@ impl Claims {
             // Somebody had answered of whom it is not known whether it is the peer. Now this node has the VIP, and
             // whoever answers still has it too.
             let doubted = mine && claim.unknown.take().is_some();
-            (doubted || asking && !mine).then_some(&claim.spec)
+            (doubted || asking && (claim.stranger.is_some() || beginning && !mine)).then_some(&claim.spec)
         };
         self.claims.iter_mut().filter_map(ask).collect()
     }
@@ -199,12 +203,18 @@ impl Claim {
         index != 0 && own.is_some_and(|own| own != index)
     }
 
+    fn forget(&mut self, now: Instant) {
+        self.stranger = self.stranger.filter(|stranger| now < stranger.last + FORGOTTEN);
+    }
+
+    /// Counts, and tells it unless somebody who claims this VIP was heard lately: of many, and of one that changes its
+    /// MAC with each word, the first is told.
     fn tell(&mut self, mac: [u8; 6], now: Instant, peer_known: bool, news: &mut Vec<String>) {
-        // One that changes its MAC with each word is one stranger.
-        let count = self.stranger.map_or(0, |stranger| stranger.count);
-        if self.stranger.is_none_or(|stranger| now >= stranger.last + PROBE_EVERY) {
+        self.forget(now);
+        if self.stranger.is_none() {
             news.push(alarm(self.spec.address, mac, peer_known));
         }
+        let count = self.stranger.map_or(0, |stranger| stranger.count);
         self.stranger = Some(Stranger { mac, count: count + 1, last: now });
     }
 }
@@ -283,3 +293,113 @@ const LOAD_WORD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
 const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, sendto, socket};
+
+    use super::*;
+    use crate::host::netlink::namespace::{ethernet, inside};
+
+    const MAC: [u8; 6] = [2, 0, 0, 1, 2, 3];
+
+    fn send_from_lan0(frames: &[&[u8]]) {
+        let sender = socket(AddressFamily::Packet, SockType::Raw, SockFlag::empty(), None).unwrap();
+        let lan = nix::net::if_::if_nametoindex("lan0").unwrap() as usize;
+        let mut links = getifaddrs().unwrap().filter_map(|entry| Some(*entry.address?.as_link_addr()?));
+        let link = links.find(|link| link.ifindex() == lan).unwrap();
+        for frame in frames {
+            assert_eq!(sendto(sender.as_raw_fd(), frame, &link, MsgFlags::empty()), Ok(frame.len()));
+        }
+    }
+
+    /// The claims that pass, up to one of `last`.
+    fn passed(kind: Kind, socket: &Socket, last: IpAddr) -> Vec<IpAddr> {
+        let mut passed = Vec::new();
+        while passed.last() != Some(&last) {
+            let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
+            assert_eq!(poll(&mut fds, PollTimeout::from(5_000_u16)), Ok(1), "{passed:?}");
+            passed.push(kind.receive(socket).unwrap().expect("nothing but claims passes").0);
+        }
+        passed
+    }
+
+    #[test]
+    fn only_claims_of_the_vips_pass_the_filters() {
+        inside(|| {
+            ethernet();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+            let _entered = runtime.enter();
+            let vips =
+                ["192.168.20.100", "192.168.20.101", "2001:db8::100", "2001:db8::101"].map(|a| a.parse().unwrap());
+            let [IpAddr::V4(first), IpAddr::V4(second), IpAddr::V6(first6), IpAddr::V6(second6)] = vips else {
+                unreachable!("two of each family")
+            };
+            let (other, other6) = ("192.168.20.7".parse().unwrap(), "2001:db8::7".parse().unwrap());
+            let ears = [Kind::Arp, Kind::Icmpv6].map(|kind| {
+                let ends: Vec<u32> = vips.iter().filter_map(|vip| kind.end(*vip)).collect();
+                (kind, kind.open(&ends).unwrap())
+            });
+            // Another station's own, questions about a VIP, and then claims of both.
+            send_from_lan0(&[
+                &arp::announcements(MAC, other)[0],
+                &arp::probe(MAC, first),
+                &arp::announcements(MAC, first)[1],
+                &arp::announcements(MAC, second)[0],
+                &ndp::advertisement(MAC, other6, false),
+                &ndp::solicitation(MAC, first6),
+                &ndp::advertisement(MAC, first6, true),
+                &ndp::advertisement(MAC, second6, false),
+            ]);
+            let [(arp, arp_ear), (icmpv6, icmpv6_ear)] = &ears;
+            assert_eq!(passed(*arp, arp_ear.get_ref(), vips[1]), vips[..2]);
+            assert_eq!(passed(*icmpv6, icmpv6_ear.get_ref(), vips[3]), vips[2..]);
+        });
+    }
+
+    #[test]
+    fn a_filter_for_the_most_vips_is_taken() {
+        inside(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+            let _entered = runtime.enter();
+            let ends: Vec<u32> = (0..FILTERED_MAX as u32).collect();
+            for kind in [Kind::Arp, Kind::Icmpv6] {
+                kind.open(&ends).unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn a_flood_with_changing_macs_is_told_once_and_counted() {
+        let spec = VipSpec {
+            address: "192.168.20.100".parse().unwrap(),
+            prefix: None,
+            interface: None,
+            broadcast: None,
+            label: None,
+        };
+        let address = spec.address;
+        let (mut claims, _) = Claims::new(Vec::new());
+        claims.claims.push(Claim { spec, stranger: None, unknown: None });
+        claims.peer.push(MAC);
+        claims.probes = 0;
+        let mut news = Vec::new();
+        for number in 0..3_000_u64 {
+            let mac = [2, 9, 0, 0, (number >> 8) as u8, number as u8];
+            claims.take(address, mac, 0, Instant::from_micros(number * 1_000), &|_| false, &mut news);
+        }
+        assert_eq!(news.len(), 1, "{news:?}");
+        assert_eq!(claims.strangers().next().unwrap().1.unwrap().count, 3_000);
+        // It is asked for once a minute, forgotten when it does not answer, and then news again.
+        let mut asked = 0;
+        while let Some(at) = claims.wake_at() {
+            asked += claims.due(at, &|_| true).len();
+        }
+        assert_eq!((asked, claims.strangers().next().unwrap().1), (3, None));
+        claims.take(address, [2; 6], 0, Instant::from_micros(700_000_000), &|_| false, &mut news);
+        assert_eq!(news.len(), 2);
+    }
+}

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::fs;
 use std::future::poll_fn;
+use std::net::IpAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::process::Command;
 use std::rc::Rc;
@@ -10,10 +12,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 
 use lubdub::time::Duration;
+use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, socket};
 
 use super::super::*;
 use crate::host::clock::{self, Alarm};
 use crate::host::netlink::namespace::{ethernet, inside};
+use crate::host::{arp, ndp};
 
 /// No test waits longer than this for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -115,6 +119,41 @@ pub fn item(text: &str) -> Item {
     Item::Script { name: words.next().unwrap(), args: words.collect() }
 }
 
+/// Frames that arrive at the other end of the cable.
+pub struct Ear(OwnedFd);
+
+impl Ear {
+    /// Listens from now on.
+    pub fn new() -> Self {
+        let flags = SockFlag::SOCK_NONBLOCK;
+        Self(socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll).unwrap())
+    }
+
+    /// What every announcement heard since the last call was about, with the MAC that it named: the operation of an ARP
+    /// for a VIP, or the type of a neighbour advertisement.
+    pub fn heard(&self) -> Vec<(u8, IpAddr, [u8; 6])> {
+        let lan = nix::net::if_::if_nametoindex("lan0").unwrap() as usize;
+        let mut heard = Vec::new();
+        let mut frame = [0; 128];
+        while let Ok((length, from)) = recvfrom::<LinkAddr>(self.0.as_raw_fd(), &mut frame) {
+            if from.is_none_or(|from| from.ifindex() != lan) {
+                continue;
+            }
+            let frame = &frame[..length];
+            heard.extend(arp::claim(frame).map(|(address, mac)| (frame[21], address.into(), mac)));
+            let ndp = frame.get(54..).filter(|_| frame[12..14] == [0x86, 0xdd]).and_then(ndp::claim);
+            heard.extend(ndp.map(|(address, mac)| (frame[54], address.into(), mac)));
+        }
+        heard
+    }
+
+    /// The operations and types alone, for one VIP.
+    pub fn about(&self, vip: &str) -> Vec<u8> {
+        let vip: IpAddr = vip.parse().unwrap();
+        self.heard().into_iter().filter(|(_, address, _)| *address == vip).map(|(kind, ..)| kind).collect()
+    }
+}
+
 impl Bench {
     /// A node with these groups, each a line of resources.
     pub fn new(directory: &Directory, groups: &[&str]) -> Self {
@@ -207,6 +246,12 @@ impl Bench {
             events.extend(self.linger(2).await);
         }
         events
+    }
+
+    /// How often a VIP was put back.
+    pub fn put_back(&self, vip: &str) -> u64 {
+        let vip: IpAddr = vip.parse().unwrap();
+        self.resources.vips().find(|report| report.address == vip).unwrap().put_back
     }
 
     /// The first line of the log that contains `text`.

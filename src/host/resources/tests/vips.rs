@@ -1,9 +1,6 @@
-use std::os::fd::AsRawFd;
-
 use lubdub::time::Duration;
-use nix::sys::socket::{AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType, recvfrom, socket};
 
-use super::bench::{Bench, bench};
+use super::bench::{Bench, Ear, bench};
 use crate::host::clock;
 use crate::host::netlink::namespace::{addresses, ethernet, ip};
 use crate::host::netlink::{Address, Kernel};
@@ -16,40 +13,26 @@ const SHOWN: &str = "192.168.20.100/24 brd 192.168.20.255 scope global eth0:0";
 fn started_announced_and_stopped() {
     bench(async |directory| {
         let mut node = Bench::new(&directory, &[VIP]);
-        let ear = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_NONBLOCK, SockProtocol::EthAll).unwrap();
+        let ear = Ear::new();
         assert_eq!(node.step(Verb::Start).await, StepResult::Done);
         assert_eq!(addresses("eth0"), [SHOWN]);
-        assert_eq!(heard(&ear), [1, 2], "request and reply form at once");
+        assert_eq!(ear.about("192.168.20.100"), [1, 2], "request and reply form at once");
         let begun = clock::now();
         let mut again = Vec::new();
         node.until(|_, _| {
-            again.extend(heard(&ear));
+            again.extend(ear.about("192.168.20.100"));
             again.len() >= 4
         })
         .await;
         assert_eq!(again, [1, 2, 1, 2], "again after 50 ms and 200 ms");
         assert!(clock::now().since(begun) > Duration::from_millis(150));
         node.resources.announce(clock::now());
-        assert_eq!(heard(&ear), [1, 2]);
+        assert_eq!(ear.about("192.168.20.100"), [1, 2]);
         assert_eq!(node.step(Verb::Stop).await, StepResult::Done);
         assert_eq!((addresses("eth0").len(), node.resources.unannounced()), (0, 0));
         // Two more questions for a VIP that nobody has, and then nothing.
         node.until(|node, _| node.resources.wake_at().is_none()).await;
     });
-}
-
-/// The operations of the ARP frames for the VIP that arrived at the other end of the cable.
-fn heard(ear: &impl AsRawFd) -> Vec<u8> {
-    let lan = nix::net::if_::if_nametoindex("lan0").unwrap() as usize;
-    let mut operations = Vec::new();
-    let mut frame = [0; 128];
-    while let Ok((length, from)) = recvfrom::<LinkAddr>(ear.as_raw_fd(), &mut frame) {
-        let arp = length >= 42 && frame[12..14] == [8, 6] && frame[28..32] == [192, 168, 20, 100];
-        if arp && from.is_some_and(|from| from.ifindex() == lan) {
-            operations.push(frame[21]);
-        }
-    }
-    operations
 }
 
 #[test]
@@ -129,10 +112,10 @@ fn announced_again_when_the_carrier_returns() {
         node.wait(|e| (e == Event::Carrier { name: "eth0".into(), up: false }).then_some(())).await;
         let paused = |node: &Bench| node.resources.wake_at().unwrap().since(clock::now()) > Duration::from_secs(10);
         node.until(|node, _| paused(node)).await;
-        let ear = socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_NONBLOCK, SockProtocol::EthAll).unwrap();
+        let ear = Ear::new();
         ip("link set lan0 up");
         node.wait(|e| (e == Event::Carrier { name: "eth0".into(), up: true }).then_some(())).await;
-        assert_eq!(heard(&ear), [1, 2]);
+        assert_eq!(ear.about("192.168.20.100"), [1, 2]);
     });
 }
 
