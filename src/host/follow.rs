@@ -74,6 +74,14 @@ impl<'a> Follow<'a> {
         object.end()
     }
 
+    /// An alarm of the shell's own, as it stands in the log.
+    pub fn alarm(&self, text: &str) -> String {
+        let mut object = self.object("alarm");
+        object.text("level", "crit");
+        object.text("text", text);
+        object.end()
+    }
+
     fn object(&self, event: &str) -> Object {
         let mut object = Object(String::new());
         object.text("time", &self.time.to_string());

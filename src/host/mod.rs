@@ -416,7 +416,12 @@ impl Daemon {
                 self.say(Level::Notice, format_args!("interface {name}: {state}"));
             }
             Event::Note(text) => self.say(Level::Warning, format_args!("{text}")),
-            Event::Alarm(text) => self.say(Level::Crit, format_args!("{text}")),
+            Event::Alarm(text) => {
+                self.say(Level::Crit, format_args!("{text}"));
+                let now = clock::now();
+                let follow = Follow::new(&self.names, self.timing, now.since(self.since));
+                self.control.tell(now, &follow.alarm(&text), &follow);
+            }
         }
     }
 

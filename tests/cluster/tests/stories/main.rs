@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod active_active;
+mod addresses;
 mod beat;
 mod cable;
 mod configuration;
 mod daemon_lost;
 mod failback;
 mod flood;
+mod follow;
 mod links;
 mod orders;
 mod ordinary_user;
