@@ -1,6 +1,7 @@
 //! The interactive lab: a person, or a script in a pipe, does things to two appliances and sees what follows.
 
 mod commands;
+mod edit;
 mod prompt;
 mod view;
 mod words;
@@ -54,7 +55,7 @@ pub fn run() -> ExitCode {
 
 /// Whether a script has run without a mistake; a person may make as many as there are.
 fn play() -> Result<bool> {
-    let (mut prompt, voice) = Prompt::new()?;
+    let (mut prompt, voice) = Prompt::new();
     let lab = Lab::new(Pair::appliance())?;
     let view = View::new(&lab, &voice);
     voice.say(WELCOME);
@@ -78,13 +79,20 @@ impl Session<'_> {
     fn take_commands(&self, prompt: &mut Prompt) -> bool {
         let mut whole = true;
         while !self.over.get()
-            && let Some(line) = prompt.next(self.voice)
+            && let Some(line) = self.next(prompt)
         {
             if !line.trim().is_empty() && !line.starts_with('#') {
                 whole &= self.obey(&line);
             }
         }
         whole
+    }
+
+    fn next(&self, prompt: &mut Prompt) -> Option<String> {
+        prompt.next(self.voice).unwrap_or_else(|error| {
+            self.voice.say(&error.to_string());
+            None
+        })
     }
 
     fn obey(&self, line: &str) -> bool {
