@@ -131,7 +131,11 @@ fn a_refused_configuration_takes_nothing_and_a_person_can_log_in_to_mend_it() {
     let check = node.run("lubdub check").unwrap();
     assert_eq!(check.exit.code(), Some(78), "{}", check.stderr);
     assert!(check.stderr.contains("ha.cf:2:"), "{}", check.stderr);
-    assert_eq!(node.run("lubdub run").unwrap().exit.code(), Some(78));
+    // Said once, where a person looks: on the console and in the log.
+    node.await_console("heartbeat does not run", SOON).unwrap();
+    node.await_success("logread | grep -q 'auto_failback perhaps'", SOON).unwrap();
+    assert_eq!(node.log().unwrap().matches("auto_failback perhaps").count(), 1);
+    assert_eq!(node.run("service heartbeat status").unwrap().exit.code(), Some(3));
     fails(node, HAS_TABLE);
     fails(node, SHOWS_VIP);
 
