@@ -11,15 +11,14 @@
 mod appender;
 
 use std::fmt;
-use std::io::{self, PipeWriter, Write};
+use std::io::{self, PipeReader, PipeWriter, Write};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::line::Line;
 use super::{LONGEST_LINE, Level};
@@ -28,8 +27,8 @@ use appender::Appender;
 
 /// Bytes of the thread's stack. All of it is resident, because the daemon's memory is locked.
 const STACK: usize = 64 * 1024;
-/// How long the end of the daemon waits for the last lines to reach their files.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long the end of the daemon waits for the last lines to reach their files, in milliseconds.
+const FAREWELL: u16 = 1_000;
 
 /// The way to the files.
 #[derive(Debug)]
@@ -39,8 +38,8 @@ pub struct Files {
     files: Vec<Known>,
     pid: u32,
     lost: u64,
-    /// Nothing is ever sent: it ends when the thread does.
-    done: Receiver<()>,
+    /// Nothing is ever written: it ends when the thread does.
+    done: PipeReader,
 }
 
 /// A file as the loop knows it.
@@ -72,7 +71,7 @@ impl Files {
         // The two ends are two open files: the thread's stays blocking.
         fcntl(ring.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let appenders: Vec<_> = files.iter().map(Known::appender).collect();
-        let (alive, done) = channel();
+        let (done, alive) = io::pipe()?;
         thread::Builder::new().name("log".into()).stack_size(STACK).spawn(move || {
             appender::serve(read, appenders);
             drop(alive);
@@ -116,8 +115,8 @@ impl Drop for Files {
     /// Lets the thread write what it has been handed, but not for ever: a disk that hangs must not keep the daemon.
     fn drop(&mut self) {
         self.ring = None;
-        // Both ways to end are errors of the channel: the thread is done, or it takes too long.
-        let _ = self.done.recv_timeout(FAREWELL);
+        // Whether the thread is done or takes too long, the daemon ends.
+        let _ = poll(&mut [PollFd::new(self.done.as_fd(), PollFlags::POLLIN)], PollTimeout::from(FAREWELL));
     }
 }
 

@@ -137,7 +137,7 @@ fn a_full_disk_loses_lines_and_is_tried_again() {
 fn a_thread_that_does_not_write_loses_lines_and_holds_up_nobody() {
     let (read, ring) = io::pipe().unwrap();
     fcntl(ring.as_fd(), FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
-    let (alive, done) = channel();
+    let (done, alive) = io::pipe().unwrap();
     let files = vec![Known::new(("/nowhere", Level::Info))];
     let mut files = Files { ring: Some(ring), files, pid: 1, lost: 0, done };
     let before = allocations();
