@@ -5,11 +5,10 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::task::{Context, Poll, ready};
 
 use lubdub::time::{Duration, Instant};
-use nix::net::if_::if_nametoindex;
 use nix::sys::socket::{MsgFlags, recv};
 use socket2::{Domain, Protocol, SockAddr, SockFilter, Socket, Type};
 use tokio::io::Interest;
@@ -39,12 +38,11 @@ pub struct Broadcast {
     retry: Retry,
 }
 
-/// A socket and the interface that it is bound to. The kernel remembers a number, and a new interface of the same name
-/// has another one.
+/// A socket that is bound to an interface. The kernel remembers its number, and a new interface of the same name has
+/// another one.
 #[derive(Debug)]
 struct Bound {
     fd: AsyncFd<Source<Socket>>,
-    index: u32,
     check_at: Instant,
     /// A send found no such interface.
     suspect: bool,
@@ -121,10 +119,8 @@ impl Broadcast {
 
 impl Bound {
     fn open(interface: &str, port: u16, now: Instant) -> io::Result<Self> {
-        // Looked up before it is bound: should it be replaced in between, the next check finds out.
-        let index = if_nametoindex(interface)?;
         let fd = sys::watch(socket(interface, port)?, Interest::READABLE)?;
-        Ok(Self { fd, index, check_at: now + CHECK_EVERY, suspect: false })
+        Ok(Self { fd, check_at: now + CHECK_EVERY, suspect: false })
     }
 
     fn check(&mut self, interface: &str, now: Instant) -> io::Result<()> {
@@ -133,7 +129,9 @@ impl Bound {
         }
         self.suspect = false;
         self.check_at = now + CHECK_EVERY;
-        if if_nametoindex(interface)? == self.index { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENODEV)) }
+        let mut name = [0; libc::IFNAMSIZ];
+        let renamed = sys::bound_interface(self.fd.get_ref().as_fd(), &mut name)? != interface.as_bytes();
+        if renamed { Err(io::Error::from_raw_os_error(libc::ENODEV)) } else { Ok(()) }
     }
 
     fn receive(&self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {

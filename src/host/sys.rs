@@ -159,6 +159,19 @@ fn close_on_exec() {
     }
 }
 
+/// The name of the interface that a socket is bound to, as it is called now (`SO_BINDTODEVICE`, socket(7)), in `buf`.
+///
+/// # Errors
+/// ENODEV when that interface is gone, whatever has its name today.
+pub fn bound_interface<'a>(socket: BorrowedFd<'_>, buf: &'a mut [u8; libc::IFNAMSIZ]) -> io::Result<&'a [u8]> {
+    let mut length = libc::IFNAMSIZ as libc::socklen_t;
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
+    // SAFETY: the kernel writes no more than `length` bytes to `buf`, and how many to `length`.
+    let answer = unsafe { libc::getsockopt(socket.as_raw_fd(), level, name, buf.as_mut_ptr().cast(), &raw mut length) };
+    done(c_long::from(answer))?;
+    Ok(buf.split(|byte| *byte == 0).next().unwrap_or_default())
+}
+
 /// The descriptor of a port that was opened, without the rest of it.
 pub fn descriptor(port: impl IntoRawFd) -> OwnedFd {
     // SAFETY: `IntoRawFd` hands over an open descriptor and with it the duty to close it, which `OwnedFd` takes.
