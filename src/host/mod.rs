@@ -67,6 +67,9 @@ pub const REFUSED: u8 = 78;
 const NO_SYSTEM: u8 = 71;
 /// Bytes read from a link at a time: several frames of a cable, one datagram.
 const READ_MAX: usize = 2048;
+/// Events that the reactor fetches at a time: what links, control clients and scripts have at most in one turn. tokio's
+/// default takes 12 kB of locked memory.
+const IO_EVENTS: usize = 64;
 /// Reads of one link before silence is judged: more than its buffers hold in any deadtime, and an end to a flood.
 const SWEEPS_MAX: usize = 64;
 /// So many turns of the loop within [`FLOOD_SPAN`] are a flood: beats every 10 ms on eight links are fewer.
@@ -94,7 +97,8 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
         Ok(run_dir) => run_dir,
         Err(error) => return no_run_dir(run_dir, &error),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build();
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_io().max_io_events_per_tick(IO_EVENTS).build();
     let outcome = runtime.and_then(|runtime| {
         // The process ends with this loop: there is no task and no thread to shut down.
         let runtime = std::mem::ManuallyDrop::new(runtime);

@@ -50,6 +50,9 @@ const HEADER: usize = 16;
 const IFINFOMSG: usize = 16;
 /// The kernel fills at most this much of a dump into one datagram (`netlink_recvmsg`, 32 KiB).
 const DATAGRAM: usize = 32 * 1024;
+/// Bytes of a notice at most: a notice tells of one interface, without the list of its virtual functions, which alone
+/// can make a link message long (net/core/rtnetlink.c, `rtmsg_ifinfo`).
+const NOTICE: usize = 8 * 1024;
 /// The kernel answers within microseconds; a second without an answer means that it never comes.
 const ANSWER: Duration = Duration::from_secs(1);
 /// A dump that was disturbed by a change is asked for again so many times.
@@ -366,7 +369,7 @@ impl Monitor {
     pub fn new() -> io::Result<Self> {
         let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
         socket.socket_mut().bind(&SocketAddr::new(0, GROUPS))?;
-        Ok(Self { socket, buffer: vec![0; DATAGRAM] })
+        Ok(Self { socket, buffer: vec![0; NOTICE] })
     }
 
     /// Ready with the notices of one datagram handed to `each`; pending when there is none.
@@ -376,6 +379,8 @@ impl Monitor {
         let received = ready!(self.socket.poll_recv_from(cx, &mut window));
         let length = before - window.len();
         match received {
+            // It may have been cut.
+            Ok(_) if length == self.buffer.len() => each(Notice::Overrun),
             Ok(from) if from.port_number() == 0 => messages(&self.buffer[..length]).filter_map(notice).for_each(each),
             Ok(_) => {}
             // ENOBUFS above all; whatever else it may be, what was missed is asked for.
