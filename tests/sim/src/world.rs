@@ -3,7 +3,7 @@
 use crate::Side;
 use crate::appliance::{Appliance, Mask};
 use crate::frame::{Frame, Parcel};
-use crate::kind::Tally;
+use crate::kind::{Kind, Tally};
 use crate::medium::Media;
 use crate::oracle::{Oracle, Scene, Violation};
 use crate::rng::Rng;
@@ -147,6 +147,11 @@ impl World {
             let most = self.scenario.timing[side].initdead.times(2);
             let after = self.rng.magnitude(most);
             self.after(after, What::Boots { side, life: 0, mask: None });
+        }
+        for kind in [Kind::Drift, Kind::Lag] {
+            if self.scenario.kinds.has(kind) {
+                self.tally.count(kind);
+            }
         }
         self.at(self.scenario.calm, What::Calms);
         self.after(self.scenario.pace, What::Incident { recurs: true });

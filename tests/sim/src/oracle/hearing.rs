@@ -130,7 +130,8 @@ impl Oracle {
         *at = Some(scene.boxes[side].clock.local(scene.now));
     }
 
-    /// HANDSHAKE: where whole frames go both ways, two nodes that trust each other are soon in session.
+    /// HANDSHAKE: where whole frames go both ways, two nodes that trust each other are soon in session. A verdict of
+    /// this very moment may rest on frames that were lost.
     pub(super) fn look_for_deafness(&mut self, scene: &Scene<'_>) {
         if !scene.trusted() || !(0..2).all(|side| is_willing(scene, side)) {
             return;
@@ -143,7 +144,7 @@ impl Oracle {
             + scene.scenario.lag.times(8);
         let long = |watch: &super::Watch| {
             watch.arriving.is_some_and(|(since, last)| {
-                scene.now.since(since.max(watch.disturbed_at)) > patience
+                scene.now.since(since.max(watch.disturbed_at).max(watch.turned_at)) > patience
                     && scene.now.since(last) <= scene.scenario.keepalive().times(2)
             })
         };

@@ -97,6 +97,8 @@ struct Watch {
     peer_failed_at: Vec<Option<Instant>>,
     /// When this node last yielded a group, and whether because it was not heard.
     yielded_at: Vec<Option<(Instant, bool)>>,
+    /// When its verdict on the peer last changed.
+    turned_at: Instant,
     /// When it last began a session.
     session_at: Option<Instant>,
     /// The last word on each group, on each link.

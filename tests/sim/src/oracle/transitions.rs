@@ -11,6 +11,7 @@ impl Oracle {
         let local = scene.local(side);
         match *event {
             Event::Peer { to, .. } => {
+                self.watches[side].turned_at = scene.now;
                 self.watches[side].alive_since = (to == PeerState::Alive).then_some(local);
             }
             Event::Session { new_run: true } => self.watches[side].alive_since = Some(local),
