@@ -4,7 +4,7 @@ use super::settling::is_willing;
 use super::{Oracle, Scene};
 use crate::Side;
 use crate::frame::{Frame, Parcel};
-use lubdub::node::{LinkKind, Node, PeerState, Untrusted};
+use lubdub::node::{LinkKind, LinkState, Node, PeerState, Untrusted};
 use lubdub::time::Instant;
 use lubdub::wire::beat::State;
 use std::rc::Rc;
@@ -14,6 +14,7 @@ pub struct Before {
     silent_since: Instant,
     alive: bool,
     states: Vec<State>,
+    links: Vec<LinkState>,
     /// Its own deadline had come too: not everything that changes comes of the bytes.
     due: bool,
 }
@@ -25,6 +26,7 @@ impl Before {
             silent_since: node.silent_since(),
             alive: node.peer() == PeerState::Alive,
             states: node.groups().map(|group| group.state).collect(),
+            links: node.links().map(|link| link.state).collect(),
             due,
         }
     }
@@ -35,6 +37,7 @@ impl Oracle {
     pub fn delivered(&mut self, scene: &Scene<'_>, side: Side, link: usize, parcels: &[Parcel], before: &Before) {
         let Some(node) = scene.node(side) else { return };
         let local = scene.local(side);
+        let first = parcels.iter().any(|parcel| is_first(side, link, parcel));
         let fresh: Vec<_> = parcels.iter().filter_map(|parcel| self.fresh(side, link, parcel)).collect();
         let moved = node.silent_since() == local && before.silent_since != local;
         if fresh.is_empty() {
@@ -45,7 +48,8 @@ impl Oracle {
                     format_args!("node{} takes for life on link {link}: {parcels:?}", side + 1),
                 );
             }
-            return self.demand_stillness(scene, side, node, before);
+            let link = (!first).then_some(link);
+            return self.demand_stillness(scene, side, node, before, link);
         }
         for frame in &fresh {
             self.note_stranger(scene, side, link, frame);
@@ -103,10 +107,15 @@ impl Oracle {
         }
     }
 
-    /// L5: what proves nothing changes nothing.
-    fn demand_stillness(&mut self, scene: &Scene<'_>, side: Side, node: &Node, before: &Before) {
+    /// L5: what proves nothing changes nothing; and what did not even come for the first time, not even its link.
+    fn demand_stillness(&mut self, scene: &Scene<'_>, side: Side, node: &Node, before: &Before, link: Option<usize>) {
         if before.due {
             return;
+        }
+        let up = |state: Option<LinkState>| state == Some(LinkState::Up);
+        let raised = |link| up(node.links().nth(link).map(|it| it.state)) && !up(before.links.get(link).copied());
+        if link.is_some_and(raised) {
+            self.accuse(scene.now, "L5", format_args!("node{} holds a link up by false bytes", side + 1));
         }
         let alive = node.peer() == PeerState::Alive;
         if alive && !before.alive {
@@ -163,4 +172,10 @@ impl Oracle {
             }
         }
     }
+}
+
+/// A frame of the other node that comes on its link for the first time.
+fn is_first(side: Side, link: usize, parcel: &Parcel) -> bool {
+    let first = |frame: &Rc<Frame>| frame.from != side && usize::from(frame.link) == link && !frame.delivered.get();
+    matches!(parcel, Parcel::Whole(frame) if first(frame))
 }

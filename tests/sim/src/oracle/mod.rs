@@ -194,10 +194,10 @@ impl Oracle {
 
     /// After every event.
     pub fn look(&mut self, scene: &Scene<'_>) {
-        let states = scene.boxes.each_ref().map(states);
-        for group in 0..scene.groups() {
-            self.look_for_double(scene, group, [states[0][group], states[1][group]]);
-            self.look_for_orphan(scene, group, [states[0][group], states[1][group]]);
+        let [one, other] = scene.boxes.each_ref().map(states);
+        for (group, states) in one.into_iter().zip(other).map(<[_; 2]>::from).take(scene.groups()).enumerate() {
+            self.look_for_double(scene, group, states);
+            self.look_for_orphan(scene, group, states);
         }
         self.look_for_deafness(scene);
     }
