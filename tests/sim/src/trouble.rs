@@ -200,6 +200,8 @@ impl World {
         oracle.disturbed(&scene, side);
         if frozen.whole_machine {
             oracle.resumed(&scene, side);
+        } else {
+            oracle.stalled(&scene, side, scene.now.since(frozen.since));
         }
         self.after(self.scenario.deadtime(), What::PutsBack { side, life });
         if self.rng.percent(50) { self.turn(side) } else { self.alarm(side) }

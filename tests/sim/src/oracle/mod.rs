@@ -184,6 +184,18 @@ impl Oracle {
         self.watches[side].paused_until = scene.now;
     }
 
+    /// A daemon goes on after it was not scheduled for `length`, which is nobody's silence (L7). A node sees at least so
+    /// much of it as is left after the keepalive in which it would have woken anyway.
+    pub fn stalled(&mut self, scene: &Scene<'_>, side: Side, length: Duration) {
+        let keepalive = scene.scenario.timing[side].keepalive;
+        let seen = length - length.part(1_000) - keepalive;
+        if seen > keepalive {
+            let watch = &mut self.watches[side];
+            watch.born += seen;
+            watch.life_at = watch.life_at.map(|at| at + seen);
+        }
+    }
+
     /// A daemon was stopped or goes on.
     pub fn disturbed(&mut self, scene: &Scene<'_>, side: Side) {
         let watch = &mut self.watches[side];
