@@ -4,20 +4,22 @@
 //! decoder of every link, rule and queue discipline (700 kB), and address messages are all that is needed here.
 //! Requests are synchronous: the kernel answers within the system call, so the answer is there when it is waited for.
 
+mod address;
 #[cfg(test)]
 pub mod namespace;
 
+pub use address::Address;
+
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::task::{Context, Poll, ready};
 
 use lubdub::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use rtnetlink::packet_core::{Emitable, Parseable};
-use rtnetlink::packet_route::AddressFamily;
-use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags as Flags, AddressMessage, CacheInfo};
+use rtnetlink::packet_core::Emitable;
+use rtnetlink::packet_route::address::AddressMessage;
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
 
@@ -60,104 +62,6 @@ const DUMPS: u32 = 4;
 
 /// The loopback interface has this index in every network namespace (`LOOPBACK_IFINDEX`, include/linux/netdevice.h).
 pub const LOOPBACK: u32 = 1;
-
-/// One address as the kernel has it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Address {
-    /// Index of its interface.
-    pub index: u32,
-    /// The address itself (`IFA_LOCAL`).
-    pub address: IpAddr,
-    /// Bits of its network.
-    pub prefix: u8,
-    /// `IFA_LABEL`: the interface's name, or an alias such as `eth0:0`. IPv6 has none.
-    pub label: Option<String>,
-    /// All of it, so that it can be put back as it was.
-    message: AddressMessage,
-}
-
-impl Address {
-    /// An address to be added: scope global, without a lifetime.
-    ///
-    /// IPv6: without duplicate address detection (`IFA_F_NODAD`; RFC 4862 section 5.4 would keep it tentative, unable to
-    /// answer, for a second or two, and withdraw it if the former owner still speaks), and deprecated from the beginning
-    /// (`IFA_CACHEINFO`), so that this node does not take it as the source of its own connections, which would break when
-    /// it moves. It answers like any other.
-    pub fn new(index: u32, address: IpAddr, prefix: u8, broadcast: Option<Ipv4Addr>, label: Option<String>) -> Self {
-        let mut message = empty(index, address, prefix);
-        message.attributes.extend(broadcast.map(AddressAttribute::Broadcast));
-        message.attributes.extend(label.clone().map(AddressAttribute::Label));
-        if address.is_ipv6() {
-            message.header.flags = Flags::Nodad;
-            let mut life = CacheInfo::default();
-            life.ifa_valid = u32::MAX;
-            message.attributes.push(AddressAttribute::CacheInfo(life));
-        }
-        Self { index, address, prefix, label, message }
-    }
-
-    /// `IFA_BROADCAST`.
-    pub fn broadcast(&self) -> Option<Ipv4Addr> {
-        self.message.attributes.iter().find_map(|a| match a {
-            AddressAttribute::Broadcast(b) => Some(*b),
-            _ => None,
-        })
-    }
-
-    /// The same address on the same interface, whatever its label.
-    pub fn same(&self, other: &Self) -> bool {
-        (self.index, self.address, self.prefix) == (other.index, other.address, other.prefix)
-    }
-
-    /// True when it answers: an IPv6 address does not while duplicates are looked for, or when one was found.
-    pub fn is_usable(&self) -> bool {
-        !self.message.header.flags.intersects(Flags::Tentative | Flags::Dadfailed)
-    }
-
-    /// True when duplicate address detection has found another owner.
-    pub fn is_duplicate(&self) -> bool {
-        self.message.header.flags.contains(Flags::Dadfailed)
-    }
-
-    /// True when `other` is of the same network on the same interface and goes when this one goes: the first of an IPv4
-    /// network is its primary, the later ones are secondaries.
-    pub fn is_primary_of(&self, other: &Self) -> bool {
-        let (IpAddr::V4(mine), IpAddr::V4(theirs)) = (self.address, other.address) else { return false };
-        let mask = u32::MAX.checked_shl(32 - u32::from(self.prefix.min(32))).unwrap_or(0);
-        let secondary = |a: &Self| a.message.header.flags.contains(Flags::Secondary);
-        (self.index, self.prefix) == (other.index, other.prefix)
-            && (u32::from(mine) ^ u32::from(theirs)) & mask == 0
-            && !secondary(self)
-            && secondary(other)
-    }
-
-    /// None for what is no address of these families or does not parse.
-    fn parse(payload: &[u8]) -> Option<Self> {
-        let message = AddressMessage::parse(payload).ok()?;
-        let mut address = None;
-        let mut label = None;
-        for attribute in &message.attributes {
-            match attribute {
-                AddressAttribute::Local(local) => address = Some(*local),
-                // IPv6 has a local address only where it differs from this one: on a point-to-point interface.
-                AddressAttribute::Address(only) => address = address.or(Some(*only)),
-                AddressAttribute::Label(text) => label = Some(text.clone()),
-                _ => {}
-            }
-        }
-        let (index, prefix) = (message.header.index, message.header.prefix_len);
-        Some(Self { index, address: address?, prefix, label, message })
-    }
-}
-
-/// Names an address, as is enough to delete it.
-fn empty(index: u32, address: IpAddr, prefix: u8) -> AddressMessage {
-    let mut message = AddressMessage::default();
-    message.header.family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    (message.header.index, message.header.prefix_len) = (index, prefix);
-    message.attributes = vec![AddressAttribute::Local(address), AddressAttribute::Address(address)];
-    message
-}
 
 /// Requests to the kernel.
 pub struct Kernel {
@@ -205,7 +109,7 @@ impl Kernel {
     /// As the kernel says: `EEXIST` when the interface has it with this prefix, `ENODEV` without the interface, `EPERM`
     /// without CAP_NET_ADMIN.
     pub fn add(&mut self, address: &Address) -> io::Result<()> {
-        self.request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, &address.message, |_| {}).map(drop)
+        self.request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, address.message(), |_| {}).map(drop)
     }
 
     /// Deletes an address. It is gone afterwards; that it was gone before is no error.
@@ -213,7 +117,7 @@ impl Kernel {
     /// # Errors
     /// As the kernel says: `EPERM` without CAP_NET_ADMIN.
     pub fn delete(&mut self, address: &Address) -> io::Result<()> {
-        let message = empty(address.index, address.address, address.prefix);
+        let message = address::named(address.index, address.address, address.prefix);
         match self.request(RTM_DELADDR, NLM_F_ACK, &message, |_| {}) {
             Err(error) if !is(&error, Errno::ENODEV) && !is(&error, Errno::EADDRNOTAVAIL) => Err(error),
             _ => Ok(()),
@@ -435,6 +339,7 @@ fn attribute(payload: &[u8], kind: u16) -> Option<&[u8]> {
 mod tests {
     use super::namespace::{ethernet, inside, ip};
     use super::*;
+    use std::net::Ipv4Addr;
 
     #[test]
     fn a_cut_or_senseless_datagram_yields_nothing_and_ends() {

@@ -83,7 +83,7 @@ impl Status<'_> {
         out.push('\n');
         out.push_str(&self.group_table());
         for vip in self.vips.iter().filter(|vip| vip.put_back > 0) {
-            let _ = writeln!(out, "VIP {} was put back {} times", vip.address, vip.put_back);
+            let _ = writeln!(out, "VIP {}: removed by somebody else and put back: {}", vip.address, vip.put_back);
         }
         out
     }

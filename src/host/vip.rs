@@ -3,6 +3,7 @@
 //! The address is in the kernel first and is announced in the same call; nothing is waited for in between.
 
 mod claims;
+mod place;
 pub mod route;
 mod secondaries;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use super::announce::Announcer;
 use super::clock;
 use super::netlink::{Address, Kernel, LOOPBACK, is};
 use super::resources::{Level, Log};
+use place::Place;
 use secondaries::Promotion;
 
 /// `IFNAMSIZ` less its NUL: the kernel refuses a longer label.
@@ -313,54 +315,6 @@ impl Vips {
                 ),
             }
         }
-    }
-}
-
-/// Where a VIP belongs.
-struct Place {
-    interface: String,
-    index: u32,
-    prefix: u8,
-}
-
-impl Place {
-    fn of(spec: &VipSpec, addresses: &[Address]) -> Result<Self, String> {
-        let (interface, prefix) = match (&spec.interface, spec.prefix) {
-            (Some(interface), Some(prefix)) => (interface.clone(), prefix),
-            (interface, prefix) => Self::derived(spec, interface.as_deref(), prefix, addresses)?,
-        };
-        let index = if_nametoindex(interface.as_str())
-            .map_err(|e| format!("{spec}: no interface {interface} ({}); see: ip link", e.desc()))?;
-        Ok(Self { interface, index, prefix })
-    }
-
-    /// From the VIP itself where it is already, else from the route that reaches it.
-    fn derived(
-        spec: &VipSpec,
-        interface: Option<&str>,
-        prefix: Option<u8>,
-        addresses: &[Address],
-    ) -> Result<(String, u8), String> {
-        let there = addresses.iter().filter(|a| counts(spec, a) && prefix.is_none_or(|p| p == a.prefix));
-        for address in there {
-            let name = interface_name(address.index);
-            if interface.is_none_or(|i| i == name) {
-                return Ok((name, address.prefix));
-            }
-        }
-        let bits = if spec.address.is_ipv4() { 24 } else { 64 };
-        let route = route::to(spec.address, interface)
-            .map_err(|e| format!("{spec}: the routes cannot be read: {e}"))?
-            .ok_or_else(|| {
-                format!("{spec}: no route reaches it; name prefix and interface: {}/{bits}/eth0", spec.address)
-            })?;
-        if prefix.is_none() && route.prefix == 0 {
-            return Err(format!(
-                "{spec}: only the default route reaches it, which tells no prefix; name it: {}/{bits}/{}",
-                spec.address, route.interface
-            ));
-        }
-        Ok((route.interface, prefix.unwrap_or(route.prefix)))
     }
 }
 

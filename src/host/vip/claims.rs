@@ -23,7 +23,7 @@ use crate::host::{arp, ndp};
 /// VIPs of a family at most: an older kernel takes filters of 20 KiB (net.core.optmem_max), and each VIP needs two
 /// instructions of eight bytes.
 const FILTERED_MAX: usize = 1_000;
-/// Claims read in one turn, and the pause after that many: a flood of forged ones costs ten turns a second.
+/// Claims of a family read in one turn, and the pause after that many: a flood of forged ones costs ten turns a second.
 const CLAIMS: usize = 16;
 const PAUSE: Duration = Duration::from_millis(100);
 /// Questions at start and after a carrier's return, this far apart (RFC 5227 section 1.1: PROBE_NUM, PROBE_MIN).
@@ -69,22 +69,26 @@ enum Kind {
 }
 
 impl Claims {
-    /// Listens for these VIPs; without a socket for a family, as said by the errors, nobody else is noticed there. To be
-    /// called within the runtime.
-    pub fn new(specs: Vec<VipSpec>) -> (Self, Vec<io::Error>) {
+    /// Listens for these VIPs. Returns too why nobody else will be noticed at some of them: no permission for a socket
+    /// of a family (`EPERM` without CAP_NET_RAW), or too many. To be called within the runtime.
+    pub fn new(specs: Vec<VipSpec>) -> (Self, Vec<String>) {
         let mut sockets = Vec::new();
-        let mut errors = Vec::new();
+        let mut reasons = Vec::new();
         for kind in [Kind::Arp, Kind::Icmpv6] {
-            let ends: Vec<u32> = specs.iter().filter_map(|spec| kind.end(spec.address)).take(FILTERED_MAX).collect();
+            let mut ends: Vec<u32> = specs.iter().filter_map(|spec| kind.end(spec.address)).collect();
+            if ends.len() > FILTERED_MAX {
+                reasons.push(format!("{} VIPs of a family, more than {FILTERED_MAX}", ends.len()));
+                ends.truncate(FILTERED_MAX);
+            }
             match (!ends.is_empty()).then(|| kind.open(&ends)) {
                 Some(Ok(socket)) => sockets.push((socket, kind)),
-                Some(Err(error)) => errors.push(error),
+                Some(Err(error)) => reasons.push(format!("no socket for their claims ({error})")),
                 None => {}
             }
         }
         let claims: Vec<_> = specs.into_iter().map(|spec| Claim { spec, stranger: None, unknown: None }).collect();
         let probe_at = (!claims.is_empty()).then_some(Instant::ZERO);
-        (Self { sockets, claims, peer: Vec::new(), probes: PROBES, probe_at, deaf_until: None }, errors)
+        (Self { sockets, claims, peer: Vec::new(), probes: PROBES, probe_at, deaf_until: None }, reasons)
     }
 
     /// Takes what was claimed, and appends each stranger that is new. Wakes for the next claim.
@@ -94,19 +98,20 @@ impl Claims {
         }
         self.deaf_until = None;
         let mut heard = Vec::new();
-        let mut read = 0;
         for (socket, kind) in &self.sockets {
-            while read < CLAIMS
+            let mut left = CLAIMS;
+            while left > 0
                 && let Poll::Ready(Ok(mut ready)) = socket.poll_read_ready(cx)
             {
-                if let Ok(Ok(claim)) = ready.try_io(|fd| kind.receive(fd.get_ref())) {
-                    heard.extend(claim);
-                    read += 1;
+                // An error, a socket's own, is used up by reading it.
+                if let Ok(packet) = ready.try_io(|fd| kind.receive(fd.get_ref())) {
+                    heard.extend(packet.ok().flatten());
+                    left -= 1;
                 }
             }
-        }
-        if read == CLAIMS {
-            self.deaf_until = Some(now + PAUSE);
+            if left == 0 {
+                self.deaf_until = Some(now + PAUSE);
+            }
         }
         for (address, mac, index) in heard {
             self.take(address, mac, index, now, held, news);
@@ -235,7 +240,7 @@ impl Kind {
             Self::Arp => Socket::new(Domain::PACKET, Type::RAW.nonblocking(), Some(ethernet)),
             Self::Icmpv6 => Socket::new(Domain::IPV6, Type::RAW.nonblocking(), Some(Protocol::ICMPV6)),
         }?;
-        // What comes before the filter is there is told apart below.
+        // What was there before the filter is told apart when it is read.
         socket.attach_filter(&self.filter(ends))?;
         sys::watch(socket, Interest::READABLE)
     }

@@ -61,13 +61,15 @@ impl Watch {
     /// No netlink socket, or the interfaces cannot be listed.
     pub fn new(mut specs: Vec<VipSpec>, log: &Log) -> io::Result<Self> {
         let monitor = Monitor::new()?;
-        specs.sort_by_key(|spec| spec.address);
-        specs.dedup_by_key(|spec| spec.address);
-        let (claims, refused) = Claims::new(specs);
-        for error in refused {
-            let text =
-                format!("other stations that use a VIP will not be noticed: no socket for their claims ({error})");
-            log(Level::Warning, &text);
+        let mut seen = Vec::new();
+        specs.retain(|spec| {
+            let first = !seen.contains(&spec.address);
+            seen.push(spec.address);
+            first
+        });
+        let (claims, reasons) = Claims::new(specs);
+        for why in reasons {
+            log(Level::Warning, &format!("other stations that use a VIP will not all be noticed: {why}"));
         }
         Ok(Self { monitor, links: links()?, bursts: Vec::new(), put_back: Vec::new(), claims, retry: None })
     }
