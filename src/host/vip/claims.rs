@@ -1,4 +1,4 @@
-//! Who else claims a VIP: hears of every station that says it has one, and asks for it while this node has not.
+//! Who else claims a VIP: hears of every station that says it has one, and asks for it.
 //!
 //! Only claims pass the filters of the two sockets, so that the questions of a busy LAN wake nobody. That another station
 //! asks whether it may have the address (RFC 5227 section 2.1.1) is no claim yet.
@@ -165,29 +165,27 @@ impl Claims {
         }
     }
 
-    /// The VIPs to ask for now.
-    pub fn due<'a>(&'a mut self, now: Instant, held: &dyn Fn(IpAddr) -> bool) -> Vec<&'a VipSpec> {
-        let asking = self.probe_at.is_some_and(|at| now >= at);
-        let beginning = self.probes > 0;
-        if asking {
-            self.probes = self.probes.saturating_sub(1);
-            self.claims.iter_mut().for_each(|claim| claim.forget(now));
-            let strangers = self.claims.iter().any(|claim| claim.stranger.is_some());
-            self.probe_at = match self.probes {
-                0 => strangers.then(|| now + ASK_EVERY),
-                _ => Some(now + PROBE_EVERY),
-            };
-        } else if self.claims.iter().all(|claim| claim.unknown.is_none()) {
+    /// The VIPs to ask for now. One that this node holds is asked for too: its own kernel does not hear the question.
+    pub fn due(&mut self, now: Instant, held: &dyn Fn(IpAddr) -> bool) -> Vec<&VipSpec> {
+        // Somebody had answered of whom it is not known whether it is the peer. Now this node has the VIP, and whoever
+        // answers still has it too.
+        let doubted = |claim: &&mut Claim| claim.unknown.is_some() && held(claim.spec.address);
+        if self.claims.iter_mut().filter(doubted).map(|claim| claim.unknown = None).count() > 0 {
+            self.ask_again(now);
+        }
+        if self.probe_at.is_none_or(|at| now < at) {
             return Vec::new();
         }
-        let ask = |claim: &'a mut Claim| {
-            let mine = held(claim.spec.address);
-            // Somebody had answered of whom it is not known whether it is the peer. Now this node has the VIP, and
-            // whoever answers still has it too.
-            let doubted = mine && claim.unknown.take().is_some();
-            (doubted || asking && (claim.stranger.is_some() || beginning && !mine)).then_some(&claim.spec)
+        let everyone = self.probes > 0;
+        self.probes = self.probes.saturating_sub(1);
+        self.claims.iter_mut().for_each(|claim| claim.forget(now));
+        let strangers = self.claims.iter().any(|claim| claim.stranger.is_some());
+        self.probe_at = match self.probes {
+            0 => strangers.then(|| now + ASK_EVERY),
+            _ => Some(now + PROBE_EVERY),
         };
-        self.claims.iter_mut().filter_map(ask).collect()
+        let asked = self.claims.iter().filter(|claim| everyone || claim.stranger.is_some());
+        asked.map(|claim| &claim.spec).collect()
     }
 
     /// When there is something to ask, or to hear again.

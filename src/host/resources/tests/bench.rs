@@ -136,7 +136,8 @@ impl Ear {
         let mut heard = Vec::new();
         let mut frame = [0; 128];
         while let Ok((length, from)) = recvfrom::<LinkAddr>(self.0.as_raw_fd(), &mut frame) {
-            if from.is_none_or(|from| from.ifindex() != lan) {
+            // Both ends are of one kernel, which answers for its addresses at either (ip-sysctl, `arp_ignore`).
+            if from.is_none_or(|from| from.ifindex() != lan || from.pkttype() == libc::PACKET_OUTGOING) {
                 continue;
             }
             let frame = &frame[..length];
