@@ -98,6 +98,10 @@ fn holds(pid: u32, number: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Holder, is_console, parse_number, probe, remedy};
+    use nix::fcntl::OFlag;
+    use nix::pty::{posix_openpt, ptsname_r, unlockpt};
+    use std::fs::File;
+    use std::os::unix::fs::OpenOptionsExt;
     use std::process::{Command, Stdio};
 
     #[test]
@@ -109,15 +113,22 @@ mod tests {
 
     #[test]
     fn a_tty_is_free_until_another_process_has_it_open() {
-        let pty = nix::pty::openpty(None, None).unwrap();
-        let device = nix::unistd::ttyname(&pty.slave).unwrap();
-        let device = device.to_str().unwrap();
-        assert_eq!(probe(device), None);
-        let mut child = Command::new("cat").stdin(Stdio::from(pty.slave)).stdout(Stdio::null()).spawn().unwrap();
-        let found = probe(device);
+        // Closed on exec, unlike openpty's: children of other tests' threads must not hold it.
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let master = posix_openpt(flags).unwrap();
+        unlockpt(&master).unwrap();
+        let device = ptsname_r(&master).unwrap();
+        let slave = File::options().read(true).custom_flags(libc::O_NOCTTY).open(&device).unwrap();
+        // Such a child has it until its exec.
+        let eventually = |wanted: Option<String>| {
+            let found = (0..1_000).map(|_| probe(&device).map(|finding| finding.message));
+            assert!(found.into_iter().any(|found| found == wanted), "{wanted:?}");
+        };
+        eventually(None);
+        let mut child = Command::new("cat").stdin(Stdio::from(slave)).stdout(Stdio::null()).spawn().unwrap();
+        eventually(Some(format!("{device} is held by cat (pid {})", child.id())));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(found.unwrap().message, format!("{device} is held by cat (pid {})", child.id()));
     }
 
     #[test]
