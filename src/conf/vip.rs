@@ -2,8 +2,9 @@
 //!
 //! `::` parts a script from its arguments and is also a part of most IPv6 addresses. A word is an IPv6 address if its
 //! text before the first `/` is one that a host can have (2000::/3, fc00::/7 or fe80::/10) or that a group of them has
-//! (ff00::/8), or stands in brackets, or can be nothing else because no name of a script is written so. What remains, `cafe::1` for one, is a script with an
-//! argument as it always was; `[cafe::1]` and `IPv6addr::cafe::1` are read as addresses, and refused as such.
+//! (ff00::/8), or stands in brackets, or can be nothing else because no name of a script is written so.
+//! What remains, `cafe::1` for one, is a script with an argument as it always was; `[cafe::1]` and `IPv6addr::cafe::1` are
+//! read as addresses, and refused as such.
 
 use super::INTERFACE_NAME_MAX;
 use super::phrase::say;

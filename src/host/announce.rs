@@ -1,4 +1,5 @@
-//! Announcements: tell the LAN at once which MAC a VIP has now, by gratuitous ARP or unsolicited neighbour advertisement.
+//! Announcements: tell the LAN at once which MAC a VIP has now, by gratuitous ARP or unsolicited neighbour
+//! advertisement.
 //!
 //! From a packet socket of our own, so no program is started on the way of a takeover, and the kernel need not agree
 //! that the address is ready.

@@ -32,8 +32,8 @@ pub fn advertisement(mac: [u8; 6], address: Ipv6Addr, router: bool) -> [u8; HEAD
     frame
 }
 
-/// The question of duplicate address detection (RFC 4862 section 5.4.2): from no address, to the nodes whose address ends
-/// like `address`. Its answer goes to all nodes.
+/// The question of duplicate address detection (RFC 4862 section 5.4.2): from no address, to the nodes whose address
+/// ends like `address`. Its answer goes to all nodes.
 pub fn solicitation(mac: [u8; 6], address: Ipv6Addr) -> [u8; HEADERS + BODY] {
     let mut group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 0).octets();
     group[13..].copy_from_slice(&address.octets()[13..]);

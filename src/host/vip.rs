@@ -323,7 +323,8 @@ fn counts(spec: &VipSpec, address: &Address) -> bool {
     address.address == spec.address && (address.index != LOOPBACK || spec.interface.as_deref() == Some("lo"))
 }
 
-/// Adds a held VIP again, under the interface's present index: it may have been recreated, or renamed and still be there.
+/// Adds a held VIP again, under the interface's present index: it may have been recreated, or be there under another
+/// name.
 fn add_again(kernel: &mut Kernel, held: &mut Held, addresses: &[Address]) -> io::Result<Loss> {
     let mut loss = Loss::Removed;
     for spoilt in addresses.iter().filter(|a| held.is_spoilt(a)) {

@@ -1,7 +1,7 @@
 //! Who else claims a VIP: hears of every station that says it has one, and asks for it.
 //!
-//! Only claims pass the filters of the two sockets, so that the questions of a busy LAN wake nobody. That another station
-//! asks whether it may have the address (RFC 5227 section 2.1.1) is no claim yet.
+//! Only claims pass the filters of the two sockets, so that the questions of a busy LAN wake nobody. That another
+//! station asks whether it may have the address (RFC 5227 section 2.1.1) is no claim yet.
 
 use std::io;
 use std::net::IpAddr;
@@ -29,8 +29,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Questions at start and after a carrier's return, this far apart (RFC 5227 section 1.1: PROBE_NUM, PROBE_MIN).
 const PROBES: u32 = 3;
 const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// A stranger is asked for so often whether it is still there, and forgotten when it has been silent for three times that
-/// long: then the next one is news again.
+/// A stranger is asked for so often, and forgotten when it has been silent for three times that long: then the next one
+/// is news again.
 const ASK_EVERY: Duration = Duration::from_secs(60);
 const FORGOTTEN: Duration = Duration::from_secs(200);
 

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 const TABLE: &str = "/proc/thread-self/net/route";
 /// The same for IPv6, with its local table.
 const TABLE6: &str = "/proc/thread-self/net/ipv6_route";
-/// `RTF_UP` and `RTF_REJECT` of linux/route.h; `RTF_ANYCAST` and `RTF_LOCAL` of linux/ipv6_route.h: to this node itself.
+/// `RTF_UP` and `RTF_REJECT` of linux/route.h; `RTF_ANYCAST` and `RTF_LOCAL` of linux/ipv6_route.h: to this node.
 const UP: u32 = 0x1;
 const REJECT: u32 = 0x200;
 const ANYCAST: u32 = 0x0010_0000;

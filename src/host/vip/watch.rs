@@ -54,8 +54,8 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Listens from now on, also for other stations that have one of these VIPs. To be called within the runtime, before
-    /// the first VIP is added.
+    /// Listens from now on, also for other stations that have one of these VIPs. To be called within the runtime,
+    /// before the first VIP is added.
     ///
     /// # Errors
     /// No netlink socket, or the interfaces cannot be listed.
