@@ -26,6 +26,7 @@ mod report;
 mod resources;
 mod script;
 mod serial;
+mod signals;
 mod stamp;
 mod status;
 mod sys;
@@ -43,7 +44,6 @@ use std::task::{Context, Poll};
 use lubdub::conf::{AutoFailback, Config, Diagnostics, Link};
 use lubdub::node::{Input, Node, Order, Output, Timing, Verb, Why};
 use lubdub::time::{Duration, Instant};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use broadcast::Broadcast;
 use control::{Control, Request, RunDir};
@@ -57,6 +57,7 @@ use report::{Level, Log};
 use resources::{Event, Paths, Resources, StepResult};
 use script::Timeouts;
 use serial::Serial;
+use signals::{Said, Signals};
 use status::Status;
 
 /// Exit code: another instance holds the run directory (EX_TEMPFAIL of sysexits.h).
@@ -164,11 +165,6 @@ enum Wakeup {
     Reload,
 }
 
-struct Signals {
-    stop: [Signal; 2],
-    reload: Signal,
-}
-
 struct Daemon {
     node: Node,
     names: Names,
@@ -207,10 +203,7 @@ impl Daemon {
         let names = Names::of(config);
         let resources =
             Resources::new(assemble::plans(config), paths(config, config_dir), Timeouts::default(), sink(&log))?;
-        let signals = Signals {
-            stop: [signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?],
-            reload: signal(SignalKind::hangup())?,
-        };
+        let signals = Signals::new()?;
         let control = Control::new(run_dir)?;
         let alarm = clock::Alarm::new()?;
         let setup = assemble::setup(config)?;
@@ -293,7 +286,10 @@ impl Daemon {
             0 => self.alarm.poll(cx).map(|()| Wakeup::Alarm),
             1 => self.resources.poll(cx, now).map(Wakeup::Resource),
             2 => self.control.poll(cx, now).map(Wakeup::Request),
-            _ => self.signals.poll(cx),
+            _ => self.signals.poll(cx).map(|said| match said {
+                Said::Stop => Wakeup::Stop,
+                Said::Reload => Wakeup::Reload,
+            }),
         }
     }
 
@@ -543,20 +539,6 @@ impl Daemon {
         if self.control.followed() {
             let follow = Follow::new(&self.names, self.timing, now.since(self.since));
             self.control.tell(now, &follow.event(event, level.word()), &follow);
-        }
-    }
-}
-
-impl Signals {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Wakeup> {
-        for stop in &mut self.stop {
-            if let Poll::Ready(Some(())) = stop.poll_recv(cx) {
-                return Poll::Ready(Wakeup::Stop);
-            }
-        }
-        match self.reload.poll_recv(cx) {
-            Poll::Ready(Some(())) => Poll::Ready(Wakeup::Reload),
-            _ => Poll::Pending,
         }
     }
 }

@@ -2,6 +2,7 @@
 //! killed as a group when they take too long.
 
 mod output;
+mod process;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -10,24 +11,23 @@ pub use timer::Timer;
 
 use std::cell::RefCell;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::pin::pin;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use lubdub::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::process::{Child, Command};
 
 use super::resources::{Log, Paths};
 use output::Output;
+use process::Process;
 
 /// How long a program may take before it counts as hung.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +69,7 @@ pub type Killed = Rc<RefCell<Vec<Dying>>>;
 
 /// A program whose group was killed.
 pub struct Dying {
-    child: Child,
+    child: Process,
     group: Option<Pid>,
 }
 
@@ -171,7 +171,7 @@ impl Runner {
         let groups: Vec<_> = killed.borrow().iter().filter_map(|dying| dying.group).collect();
         let deadline = self.timer.now() + self.grace;
         let buried = poll_fn(|cx| {
-            killed.borrow_mut().retain_mut(|dying| pin!(dying.child.wait()).poll(cx).is_pending());
+            killed.borrow_mut().retain_mut(|dying| dying.child.poll_end(cx, &self.timer).is_pending());
             if killed.borrow().is_empty() { Poll::Ready(true) } else { self.timer.poll_at(deadline).map(|()| false) }
         })
         .await;
@@ -207,9 +207,9 @@ impl Runner {
             Output::new(stdout, call.name.to_owned(), call.words)?,
             Output::new(stderr, call.name.to_owned(), false)?,
         ];
-        let child = command.spawn()?;
-        // A child that has not been waited for has an id; `process_group(0)` makes it that of its group too.
-        let group = child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw);
+        let child = Process::spawn(&mut command)?;
+        // `process_group(0)` makes its id that of its group too.
+        let group = child.pid();
         Ok(Running { child: Some(child), group, outputs, runner: self, killed })
     }
 
@@ -224,7 +224,7 @@ impl Runner {
 /// A program under way.
 struct Running<'a> {
     /// None once it has been waited for.
-    child: Option<Child>,
+    child: Option<Process>,
     group: Option<Pid>,
     /// Standard output, then standard error.
     outputs: Vec<Output>,
@@ -274,18 +274,13 @@ impl Running<'_> {
     /// None when the deadline came first.
     async fn wait(&mut self, deadline: Instant) -> Option<io::Result<ExitStatus>> {
         let Self { child, outputs, runner, .. } = self;
-        let mut exit = pin!(async {
-            match child {
-                Some(child) => child.wait().await,
-                None => Err(io::ErrorKind::NotFound.into()),
-            }
-        });
         poll_fn(|cx| {
             for output in &mut *outputs {
                 // Its end says nothing: only the program's end counts.
                 let _ = output.poll(cx, &runner.timer, &runner.log);
             }
-            match exit.as_mut().poll(cx) {
+            let Some(child) = child else { return Poll::Ready(Some(Err(io::ErrorKind::NotFound.into()))) };
+            match child.poll_end(cx, &runner.timer) {
                 Poll::Ready(status) => Poll::Ready(Some(status)),
                 Poll::Pending => runner.timer.poll_at(deadline).map(|()| None),
             }

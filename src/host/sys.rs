@@ -5,6 +5,8 @@ use std::io;
 use std::mem::zeroed;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::ptr;
 use std::sync::OnceLock;
 
@@ -12,7 +14,6 @@ use libc::{c_int, c_long, c_uint, rlimit};
 use nix::sys::resource::{Resource, getrlimit};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::process::Command;
 
 /// `ASYNC_CLOSING_WAIT_NONE` of linux/serial.h: close(2) does not wait for output.
 const CLOSING_WAIT_NONE: u16 = 65_535;
@@ -92,6 +93,18 @@ fn limits() -> Limits {
 fn limit(which: Resource) -> rlimit {
     let (soft, hard) = getrlimit(which).unwrap_or((libc::RLIM_INFINITY, libc::RLIM_INFINITY));
     rlimit { rlim_cur: soft, rlim_max: hard }
+}
+
+/// A descriptor that is readable once this child has ended (pidfd_open(2), Linux 5.3).
+///
+/// # Errors
+/// ENOSYS on older kernels.
+pub fn pidfd(child: u32) -> io::Result<OwnedFd> {
+    // SAFETY: numbers only.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, child, 0) };
+    done(fd)?;
+    // SAFETY: the descriptor is new and nobody else's; it fits, since descriptors are ints.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd as c_int) })
 }
 
 /// Makes a child start as if it had never had this daemon for a parent: signals and mask at their defaults,

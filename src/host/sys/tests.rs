@@ -20,15 +20,12 @@ const CHILD: &str = r#"
 "#;
 
 fn spawn_and_read() -> String {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
-    runtime.block_on(async {
-        let mut command = Command::new("/bin/sh");
-        command.arg("-c").arg(CHILD).stdin(Stdio::null());
-        clean_child(&mut command);
-        let output = command.output().await.unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    })
+    let mut command = Command::new("/bin/sh");
+    command.arg("-c").arg(CHILD).stdin(Stdio::null());
+    clean_child(&mut command);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
