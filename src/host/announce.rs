@@ -48,6 +48,9 @@ impl Announcement {
     }
 }
 
+/// Shorter than any deadtime that keeps, and longer than a loop is late by itself.
+const OVERDUE: Duration = Duration::from_millis(25);
+
 /// Announces every VIP that is held.
 pub struct Announcer {
     /// None where packet sockets are not permitted: VIPs are then held unannounced.
@@ -97,12 +100,16 @@ impl Announcer {
         self.due(now);
     }
 
-    /// Sends what is due.
+    /// Sends what is due. What is overdue is left out: whoever was not scheduled for that long may have lost the VIP
+    /// meanwhile, and must not teach the LAN its MAC before it has read what its peer says.
     pub fn due(&mut self, now: Instant) {
         let mut due = Vec::new();
         for announcement in self.announcements.iter_mut().filter(|a| a.next <= now) {
+            let late = now.since(announcement.next);
             announcement.advance(now);
-            due.push((announcement.address, announcement.index));
+            if late < OVERDUE {
+                due.push((announcement.address, announcement.index));
+            }
         }
         if !due.is_empty() {
             self.send(&due, announce);

@@ -7,8 +7,11 @@ use lubdub::time::Duration;
 use lubdub::wire::beat::State;
 
 use super::names::Names;
-use super::report::Level;
+use super::report::{Level, Often};
 use super::words;
+
+/// Changes of one link that are told within a minute before they are counted.
+const LINK_CHANGES: u32 = 6;
 
 /// One event, to be displayed.
 pub struct Line<'a> {
@@ -34,13 +37,13 @@ impl Line<'_> {
         }
     }
 
-    /// Which events repeat each other, if it is one that may come often.
-    pub fn repeats(&self) -> Option<u32> {
+    /// Which events repeat each other, if it is one that may come often. A link that flaps is told a few times.
+    pub fn repeats(&self) -> Option<Often> {
         match self.event {
-            Event::Late { .. } => Some(1),
-            Event::Stalled { .. } => Some(2),
-            Event::Lost { .. } => Some(3),
-            Event::Link { link, to, .. } => Some(0x100 | u32::from(*link) << 2 | *to as u32),
+            Event::Late { .. } => Some(1.into()),
+            Event::Stalled { .. } => Some(2.into()),
+            Event::Lost { .. } => Some(3.into()),
+            Event::Link { link, .. } => Some(Often { key: 0x100 | u32::from(*link), free: LINK_CHANGES }),
             _ => None,
         }
     }

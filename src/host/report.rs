@@ -18,6 +18,7 @@ mod stream;
 
 use file::Files;
 use line::Line;
+pub use repeats::Often;
 use repeats::Repeats;
 use stream::Stream;
 
@@ -127,14 +128,15 @@ impl Log {
         }
     }
 
-    /// Writes what happens again and again: the first time at once; what follows with the same `key` within 60 s is
-    /// counted, and said as one line when they have passed.
-    pub fn repeated(&mut self, key: u32, now: Instant, level: Level, text: fmt::Arguments<'_>) {
+    /// Writes what happens again and again: the first ones at once; what follows of the same kind within 60 s is counted,
+    /// and the latest is said with the count when they have passed.
+    pub fn repeated(&mut self, often: impl Into<Often>, now: Instant, level: Level, text: fmt::Arguments<'_>) {
+        let often = often.into();
         self.flush_due(now);
-        if self.repeats.count(key) {
+        if self.repeats.count(often.key, level, text) {
             return;
         }
-        if let Some(evicted) = self.repeats.begin(key, now, level, text) {
+        if let Some(evicted) = self.repeats.begin(often, now, level, text) {
             self.line(evicted.level, format_args!("{} ({} more)", evicted.text, Times(evicted.count)));
         }
         self.line(level, text);
@@ -158,8 +160,8 @@ impl Log {
     fn say_trouble(&mut self, now: Instant) {
         while let Some((path, error)) = self.files.as_mut().and_then(Files::trouble) {
             let text = Line::<LONGEST_LINE>::new(format_args!("log file {path}: {error}; tried again every second"));
-            if !self.repeats.count(TROUBLE) {
-                self.repeats.begin(TROUBLE, now, Level::Warning, format_args!("{text}"));
+            if !self.repeats.count(TROUBLE, Level::Warning, format_args!("{text}")) {
+                self.repeats.begin(TROUBLE.into(), now, Level::Warning, format_args!("{text}"));
                 self.write(Level::Warning, format_args!("{text}"));
             }
         }

@@ -186,7 +186,7 @@ fn repetitions_are_counted_and_said_after_a_minute() {
     log.flush_due(at(59));
     assert_eq!(drain(&mut read), "");
     log.flush_due(at(60));
-    let said = "warning: noise on the line (29 times in the last 60 s)\ninfo: other, 0 (29 times in the last 60 s)\n";
+    let said = "warning: noise on the line (29 times in the last 60 s)\ninfo: other, 29 (29 times in the last 60 s)\n";
     assert_eq!(drain(&mut read), said);
     assert_eq!(log.wake_at(), None, "nothing to say");
     log.repeated(7, at(100), Level::Warning, format_args!("noise on the line"));
