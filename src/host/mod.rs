@@ -560,7 +560,7 @@ fn sink(log: &Rc<RefCell<Log>>) -> resources::Log {
             resources::Level::Error => Level::Err,
             resources::Level::Critical => Level::Crit,
         };
-        log.borrow_mut().line(level, format_args!("{text}"));
+        log.borrow_mut().line(level, text);
     })
 }
 

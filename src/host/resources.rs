@@ -11,6 +11,7 @@ mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -41,7 +42,7 @@ pub enum Level {
 }
 
 /// Where lines for the person at the console go.
-pub type Log = Rc<dyn Fn(Level, &str)>;
+pub type Log = Rc<dyn Fn(Level, fmt::Arguments<'_>)>;
 
 /// The files and settings that resources depend on.
 #[derive(Clone, Debug)]

@@ -105,7 +105,7 @@ impl Vips {
         let (announcer, refused) = Announcer::new();
         if let Some(error) = refused {
             let text = format!("VIPs will not be announced: no packet socket ({error}); grant CAP_NET_RAW");
-            log(Level::Warning, &text);
+            log(Level::Warning, format_args!("{text}"));
         }
         Ok(Self { kernel: Kernel::new()?, held: Vec::new(), announcer, unlabelled: Vec::new(), log })
     }
@@ -127,7 +127,7 @@ impl Vips {
         self.held.retain(|h| h.entry.address != spec.address);
         let said = format!("{} {verb} in {}", described(&entry, &place.interface), millis(took));
         self.held.push(Held { interface: place.interface, entry, missing: false });
-        (self.log)(Level::Info, &said);
+        (self.log)(Level::Info, format_args!("{said}"));
         Ok(())
     }
 
@@ -157,7 +157,7 @@ impl Vips {
             return Err(format!("{spec} is still there after the kernel agreed to remove it: somebody adds it again"));
         }
         let took = clock::now().since(begun);
-        (self.log)(Level::Info, &format!("{spec} removed in {}", millis(took)));
+        (self.log)(Level::Info, format_args!("{spec} removed in {}", millis(took)));
         let vanished = |a: &&Address| a.address.is_ipv4() && !after.iter().any(|b| b.same(a));
         self.restore(spec, others.iter().filter(vanished));
         Ok(true)
@@ -293,7 +293,7 @@ impl Vips {
             self.unlabelled.push(spec.address);
             let text =
                 format!("{spec} gets no label on {interface}: the kernel takes {LABEL_MAX} characters with the colon");
-            (self.log)(Level::Warning, &text);
+            (self.log)(Level::Warning, format_args!("{text}"));
         }
         fitting
     }
@@ -306,12 +306,12 @@ impl Vips {
                 Err(error) if !is(&error, Errno::EEXIST) => {
                     (self.log)(
                         Level::Error,
-                        &format!("{text} vanished with {removed} and cannot be put back: {error}"),
+                        format_args!("{text} vanished with {removed} and cannot be put back: {error}"),
                     );
                 }
                 _ => (self.log)(
                     Level::Warning,
-                    &format!("{text} vanished with {removed}, its primary address: put back"),
+                    format_args!("{text} vanished with {removed}, its primary address: put back"),
                 ),
             }
         }

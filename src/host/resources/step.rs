@@ -1,6 +1,7 @@
 //! One step of one group, from its first resource to its last.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -36,7 +37,7 @@ impl Steps {
         let begun = clock::now();
         let buried = self.runner.bury(&self.killed).await;
         if !buried {
-            self.say(Level::Error, "a killed script does not end: it hangs in the kernel");
+            self.say(Level::Error, format_args!("a killed script does not end: it hangs in the kernel"));
         }
         let succeeded = match verb {
             Verb::Start => buried && self.start().await,
@@ -50,10 +51,10 @@ impl Steps {
         };
         let took = millis(clock::now().since(begun));
         if succeeded {
-            self.say(Level::Info, &format!("{done} in {took}"));
+            self.say(Level::Info, format_args!("{done} in {took}"));
             StepResult::Done
         } else {
-            self.say(Level::Critical, &format!("not {done}, given up after {took}"));
+            self.say(Level::Critical, format_args!("not {done}, given up after {took}"));
             StepResult::Failed
         }
     }
@@ -83,7 +84,7 @@ impl Steps {
                 },
             };
             if let Err(why) = started {
-                self.say(Level::Error, &format!("start failed: {why}"));
+                self.say(Level::Error, format_args!("start failed: {why}"));
                 return false;
             }
         }
@@ -116,7 +117,7 @@ impl Steps {
         match self.vips.borrow_mut().remove(vip) {
             Ok(_) => true,
             Err(why) => {
-                self.say(Level::Critical, &why);
+                self.say(Level::Critical, format_args!("{why}"));
                 false
             }
         }
@@ -152,15 +153,15 @@ impl Steps {
     fn vanished(&self, item: &Item, begun: bool) -> bool {
         let why = self.missing(item);
         if begun {
-            self.say(Level::Critical, &format!("cannot be stopped and may still run: {why}"));
+            self.say(Level::Critical, format_args!("cannot be stopped and may still run: {why}"));
         } else {
-            self.say(Level::Warning, &format!("nothing to stop: {why}"));
+            self.say(Level::Warning, format_args!("nothing to stop: {why}"));
         }
         !begun
     }
 
-    fn say(&self, level: Level, text: &str) {
-        (self.log)(level, &format!("group {}: {text}", self.plan.key));
+    fn say(&self, level: Level, text: fmt::Arguments<'_>) {
+        (self.log)(level, format_args!("group {}: {text}", self.plan.key));
     }
 }
 
@@ -176,7 +177,7 @@ struct Service<'a> {
 impl Service<'_> {
     async fn start(&self) -> Result<(), String> {
         if self.status().await == Status::Running {
-            self.say(Level::Info, "runs already, not started again");
+            self.say(Level::Info, format_args!("runs already, not started again"));
             return Ok(());
         }
         let begun = clock::now();
@@ -189,7 +190,7 @@ impl Service<'_> {
                 }
             }
         }
-        self.say(Level::Info, &format!("started in {}", millis(clock::now().since(begun))));
+        self.say(Level::Info, format_args!("started in {}", millis(clock::now().since(begun))));
         Ok(())
     }
 
@@ -201,24 +202,24 @@ impl Service<'_> {
         for left in (0..STOP_TRIES).rev() {
             let begun = clock::now();
             let Err(why) = self.stop_once().await else {
-                self.say(Level::Info, &format!("stopped in {}", millis(clock::now().since(begun))));
+                self.say(Level::Info, format_args!("stopped in {}", millis(clock::now().since(begun))));
                 return true;
             };
             match self.status().await {
                 Status::Stopped => {
-                    self.say(Level::Warning, &format!("{why}, but it does not run: taken as stopped"));
+                    self.say(Level::Warning, format_args!("{why}, but it does not run: taken as stopped"));
                     return true;
                 }
-                Status::Running => self.say(Level::Error, &format!("{why}, and it still runs; {left} more tries")),
+                Status::Running => self.say(Level::Error, format_args!("{why}, and it still runs; {left} more tries")),
                 Status::Unknown(unknown) => {
-                    self.say(Level::Error, &format!("{why}, and {unknown}; {left} more tries"));
+                    self.say(Level::Error, format_args!("{why}, and {unknown}; {left} more tries"));
                 }
             }
             if left > 0 {
                 self.steps.timer.until(self.steps.timer.now() + self.steps.timeouts.retry).await;
             }
         }
-        self.say(Level::Critical, "cannot be stopped and may still run; its VIPs are removed");
+        self.say(Level::Critical, format_args!("cannot be stopped and may still run; its VIPs are removed"));
         false
     }
 
@@ -250,7 +251,7 @@ impl Service<'_> {
         Table::new(&self.steps.paths, &self.steps.runner, &self.steps.timeouts)
     }
 
-    fn say(&self, level: Level, text: &str) {
-        (self.steps.log)(level, &format!("{}: {text}", self.name));
+    fn say(&self, level: Level, text: fmt::Arguments<'_>) {
+        (self.steps.log)(level, format_args!("{}: {text}", self.name));
     }
 }

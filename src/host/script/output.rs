@@ -149,7 +149,7 @@ impl Output {
         if self.logged < LINES {
             self.logged += 1;
             let tail = if self.cut { " ..." } else { "" };
-            log(Level::Info, &format!("{}: {}{tail}", self.name, printable(&self.line)));
+            log(Level::Info, format_args!("{}: {}{tail}", self.name, printable(&self.line)));
         } else {
             self.dropped += 1;
         }
@@ -159,7 +159,7 @@ impl Output {
 
     fn report_dropped(&mut self, log: &Log) {
         if self.dropped > 0 {
-            log(Level::Warning, &format!("{}: {} more lines of output left out", self.name, self.dropped));
+            log(Level::Warning, format_args!("{}: {} more lines of output left out", self.name, self.dropped));
             self.dropped = 0;
         }
     }

@@ -9,7 +9,7 @@ type Lines = Rc<RefCell<Vec<(Level, String)>>>;
 fn vips() -> (Vips, Lines) {
     let lines = Lines::default();
     let sink = lines.clone();
-    let log: Log = Rc::new(move |level, text: &str| sink.borrow_mut().push((level, text.to_owned())));
+    let log: Log = Rc::new(move |level, text| sink.borrow_mut().push((level, text.to_string())));
     (Vips::new(log).unwrap(), lines)
 }
 

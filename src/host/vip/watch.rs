@@ -69,7 +69,7 @@ impl Watch {
         });
         let (claims, reasons) = Claims::new(specs);
         for why in reasons {
-            log(Level::Warning, &format!("other stations that use a VIP will not all be noticed: {why}"));
+            log(Level::Warning, format_args!("other stations that use a VIP will not all be noticed: {why}"));
         }
         Ok(Self { monitor, links: links()?, bursts: Vec::new(), put_back: Vec::new(), claims, retry: None })
     }

@@ -175,7 +175,7 @@ impl Bench {
         };
         let lines = Lines::default();
         let sink = lines.clone();
-        let log: Log = Rc::new(move |level, text: &str| sink.borrow_mut().push((level, text.to_owned())));
+        let log: Log = Rc::new(move |level, text| sink.borrow_mut().push((level, text.to_string())));
         let resources = Resources::new(groups.iter().map(plan).collect(), paths, timeouts, log).unwrap();
         Self { resources, lines, alarm: Alarm::new().unwrap() }
     }
