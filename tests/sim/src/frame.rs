@@ -26,6 +26,8 @@ pub struct Frame {
     pub beat: Option<Beat>,
     /// It has reached the other node whole.
     pub delivered: Cell<bool>,
+    /// The other node has taken it for life. What it could not verify when it came may prove itself later.
+    pub taken: Cell<bool>,
     /// With its delimiters.
     pub bytes: Vec<u8>,
 }

@@ -148,6 +148,7 @@ impl World {
             knows: beat.as_ref().and_then(|beat| self.oracle.echoed(side, beat.echo)),
             beat,
             delivered: Cell::new(false),
+            taken: Cell::new(false),
             bytes: bytes.to_vec(),
         });
         self.boxes[side].last_sent = self.now;

@@ -259,6 +259,8 @@ impl World {
         if self.boxes[side].node.is_some() {
             return;
         }
+        // Two of the same kind would trust each other.
+        let mask = mask.filter(|_| self.boxes[1 - side].mask.is_none());
         let it = &mut self.boxes[side];
         it.life += 1;
         it.mask = mask;
@@ -293,6 +295,8 @@ impl World {
         self.calm = true;
         self.media.heal();
         self.timeline.line(self.now, format_args!("the faults end"));
+        let (oracle, scene) = self.watch();
+        oracle.calmed(&scene);
         for side in [0, 1] {
             for resource in &mut self.boxes[side].resources {
                 if let Some(step) = &mut resource.step {
@@ -312,8 +316,6 @@ impl World {
         for seconds in [0, 2, 12] {
             self.after(Duration::from_secs(seconds), What::Clears);
         }
-        let (oracle, scene) = self.watch();
-        oracle.calmed(&scene);
     }
 
     /// Keeps some of all frames ever sent: each as likely as the others.

@@ -58,6 +58,7 @@ impl Oracle {
         let watch = &mut self.watches[side];
         if moved || before.silent_since == local {
             watch.life_at = Some(local);
+            fresh.iter().for_each(|frame| frame.taken.set(true));
             let newest = fresh.iter().filter(|frame| frame.beat.is_some()).max_by_key(|frame| frame.number);
             if let Some(frame) = newest {
                 self.accept(scene, side, frame);
@@ -83,7 +84,11 @@ impl Oracle {
     fn fresh<'a>(&self, side: Side, link: usize, parcel: &'a Parcel) -> Option<&'a Rc<Frame>> {
         let Parcel::Whole(frame) = parcel else { return None };
         let ours = frame.from != side && usize::from(frame.link) == link;
-        if !ours || frame.delivered.replace(true) {
+        if !ours {
+            return None;
+        }
+        frame.delivered.set(true);
+        if frame.taken.get() {
             return None;
         }
         let newest = self.watches[side].accepted.as_ref().map_or(0, |frame| frame.number);
