@@ -265,9 +265,6 @@ impl Peer {
     pub fn stalled(&mut self, length: Duration) {
         self.silent_since += length;
         self.left = false;
-        if let Some(session) = &mut self.session {
-            session.unheard = None;
-        }
         self.goodbye_floor = self.session.as_ref().map_or(0, |session| session.tx_seq() + 1);
         let times = [&mut self.barred_at, &mut self.doubted_at, &mut self.unauthentic_at];
         for at in times.into_iter().flatten() {

@@ -51,7 +51,7 @@ pub(super) struct Session {
     pub key: u32,
     pub news: Option<News>,
     /// Since when the peer is heard, without a gap of deadtime, but has not echoed a recent beat of mine.
-    pub unheard: Option<Instant>,
+    unheard: Option<Instant>,
     pub began: Instant,
     tx_seq: u64,
     tx_at_news: u64,
