@@ -53,7 +53,7 @@ impl Oracle {
         let Some(frame) = &self.watches[side].accepted else { return false };
         // The same life of the granter still says so: the grant stands, unless its session has ended just now.
         let same = scene.boxes[other].node.is_some() && scene.boxes[other].life == frame.life;
-        let ended = self.watches[other].session_at.is_some_and(|at| at > frame.sent);
+        let ended = self.watches[other].session_at.is_some_and(|at| at >= frame.sent);
         let stands =
             !same || ended || self.last_word(other, group).is_none_or(|word| word.granted && word.state.is_down());
         let timing = scene.scenario.timing;
