@@ -69,7 +69,8 @@ impl Scene<'_> {
     }
 
     fn trusted(&self) -> bool {
-        self.boxes.iter().all(|it| it.mask.is_none())
+        let off = self.boxes.iter().any(|it| it.node.is_none());
+        off || self.boxes.iter().all(|it| it.mask.is_none())
     }
 }
 
