@@ -4,7 +4,7 @@
 
 mod pair;
 
-use lubdub::node::{Cause, Event, LinkState, LinkWhy, Order, Owner, PeerState, Refusal, Untrusted};
+use lubdub::node::{Cause, Event, LinkKind, LinkState, LinkWhy, Order, Owner, PeerState, Refusal, Untrusted};
 use lubdub::wire::beat::State;
 use pair::{MS, Pair};
 
@@ -681,4 +681,37 @@ fn a_goodbye_stands_for_as_long_as_the_peer_is_away() {
     pair.order(0, Order::Clear(1));
     pair.run(MS(5000));
     assert_eq!(pair.owner(0), Some(0), "{}", pair.story());
+}
+
+#[test]
+fn a_bad_ethernet_alone_with_another_haresources_at_its_end_is_no_death() {
+    let mut pair = Pair::new();
+    pair.links = vec![LinkKind::Broadcast];
+    pair.timing.deadtime = MS(1000);
+    pair.boot(0);
+    pair.boot(1);
+    pair.run(MS(10_000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)));
+    let before = pair.now;
+    pair.digest[0] = [8; 8];
+    pair.reload(0);
+    pair.loss = 30;
+    pair.run(MS(120_000));
+    assert_eq!(pair.starts(1, 0, before) + pair.starts(0, 1, before), 0, "{}", pair.story());
+    assert!(matches!(pair.peer(1), PeerState::Untrusted(Untrusted::DifferentHaresources)));
+}
+
+#[test]
+fn an_ask_that_waited_during_a_stall_stops_nothing() {
+    let mut pair = Pair::settled();
+    // node2 asks by order while node1 is frozen, and is gone when node1 thaws.
+    pair.freeze(0, MS(250));
+    pair.run(MS(10));
+    pair.order(1, Order::Takeover(1));
+    pair.run(MS(200));
+    pair.power_off(1);
+    pair.run(MS(150));
+    let stopped = |e: &Event| matches!(e, Event::Group { group: 0, to: State::Stopping, .. });
+    let late = pair.boxes[0].events.iter().filter(|(at, e)| stopped(e) && at.as_micros() > 5_000_000).count();
+    assert_eq!((pair.owner(0), late), (Some(0), 0), "{}", pair.story());
 }

@@ -50,7 +50,7 @@ pub(super) struct Scene<'a> {
     pub now: Instant,
     /// The live peer's newest word on this group.
     pub theirs: Option<&'a GroupWord>,
-    /// That word is young enough to stop a group for: two keepalives.
+    /// That word is young enough to stop a group for: two keepalives, and said since this node's last stall.
     pub fresh: bool,
     /// The latest of my beats that the peer had heard, and whether it is young enough to consent to.
     pub echo: u64,

@@ -165,7 +165,7 @@ impl Node {
             return;
         }
         let Some(news) = &session.news else { return };
-        let knows_me = news.echo >= self.peer.goodbye_floor;
+        let knows_me = news.echo >= self.peer.stall_floor;
         for (group, theirs) in self.groups.iter_mut().zip(&news.beat.groups) {
             group.heard(self.now, theirs);
         }

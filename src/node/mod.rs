@@ -398,7 +398,7 @@ impl Node {
         let scene = Scene {
             now,
             theirs: word.filter(|_| alive),
-            fresh: news.is_some_and(|news| now < news.at + keepalive.times(2)),
+            fresh: news.is_some_and(|news| now < news.at + keepalive.times(2) && news.echo >= peer.stall_floor),
             echo: news.map_or(0, |news| news.echo),
             echo_young: link::within(news.and_then(|news| news.echo_sent), now, deadtime - keepalive),
             next_seq: session.map_or(1, |session| session.tx_seq() + 1),

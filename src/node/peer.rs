@@ -42,7 +42,7 @@ pub enum Untrusted {
 pub(super) enum Greeting {
     /// It is of no use: a loop, a neighbour, or older than what is known.
     Ignored(Ignored),
-    /// It is not to be trusted. `proven`: authentic and fresh, so that no recording can say so.
+    /// It is not to be trusted. `proven`: authentic, and proved to be there lately, which no recording can.
     Untrusted { why: Untrusted, proven: bool },
     /// It knows nothing of my offer: to be answered.
     Answer,
@@ -75,8 +75,8 @@ pub(super) struct Peer {
     pub alive_since: Option<Instant>,
     /// It left; its last beat is the session's news.
     pub left: bool,
-    /// Goodbyes must echo this beat of mine at least: one that lay in a buffer during a stall does not count.
-    pub goodbye_floor: u64,
+    /// Goodbyes and asks must echo this beat of mine at least: one that lay in a buffer during a stall does not count.
+    pub stall_floor: u64,
     pub unauthentic_at: Option<Instant>,
     /// The session before this node's haresources changed. Beats in it are the peer's, but their groups' numbers mean
     /// something else: they show that it is there, and nothing more.
@@ -94,6 +94,8 @@ pub(super) struct Peer {
     pending: Option<Pending>,
     /// The offer of the authentic node that is not to be trusted.
     stranger: Option<Nonce>,
+    /// When such a node last proved that it is there.
+    proved_at: Option<Instant>,
     last_run: Option<u64>,
     offer: Nonce,
     nonces: Nonces,
@@ -125,7 +127,7 @@ impl Peer {
             ever_heard: false,
             alive_since: None,
             left: false,
-            goodbye_floor: 0,
+            stall_floor: 0,
             unauthentic_at: None,
             former: None,
             renew: false,
@@ -136,6 +138,7 @@ impl Peer {
             doubted_at: None,
             pending: None,
             stranger: None,
+            proved_at: None,
             last_run: None,
             offer,
             nonces,
@@ -166,20 +169,20 @@ impl Peer {
             return Greeting::Ignored(Ignored::Neighbour);
         }
         match suspicion(setup, hello, authentic) {
-            Some(why) => Greeting::Untrusted { why, proven: authentic && self.proves(hello) },
+            Some(why) => Greeting::Untrusted { why, proven: authentic && self.proves(now, setup, hello) },
             None => self.welcome(now, setup, hello),
         }
     }
 
-    /// Whether an untrusted node's hello answers my offer, which is then used up; what it needs to answer the next one
-    /// is told it.
-    fn proves(&mut self, hello: &Hello<'_>) -> bool {
+    /// Whether an untrusted node is there for certain: its hello answers my offer, which is then used up, or one did
+    /// within initdead, since lost frames make no proof stale. My next hello tells it what to answer.
+    fn proves(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>) -> bool {
         self.stranger = Some(hello.nonce);
-        let proven = hello.answers == Some(self.offer);
-        if proven {
+        if hello.answers == Some(self.offer) {
             self.offer = self.nonces.draw();
+            self.proved_at = Some(now);
         }
-        proven
+        within(self.proved_at, now, setup.timing.initdead)
     }
 
     fn welcome(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>) -> Greeting {
@@ -231,7 +234,7 @@ impl Peer {
         self.former = None;
         self.last_run = Some(facts.run);
         self.left = false;
-        self.goodbye_floor = 0;
+        self.stall_floor = 0;
         if new_run {
             self.alive_since = None;
         }
@@ -265,8 +268,8 @@ impl Peer {
     pub fn stalled(&mut self, length: Duration) {
         self.silent_since += length;
         self.left = false;
-        self.goodbye_floor = self.session.as_ref().map_or(0, |session| session.tx_seq() + 1);
-        let times = [&mut self.barred_at, &mut self.doubted_at, &mut self.unauthentic_at];
+        self.stall_floor = self.session.as_ref().map_or(0, |session| session.tx_seq() + 1);
+        let times = [&mut self.barred_at, &mut self.doubted_at, &mut self.proved_at, &mut self.unauthentic_at];
         for at in times.into_iter().flatten() {
             *at += length;
         }

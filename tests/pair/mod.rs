@@ -51,6 +51,9 @@ pub struct Pair {
     pub boxes: [Box; 2],
     /// `cut[from][link]`: frames from that side on that link vanish.
     pub cut: [Vec<bool>; 2],
+    /// So many of a hundred frames are lost.
+    pub loss: u64,
+    dice: u64,
     pub links: Vec<LinkKind>,
     pub step_time: Duration,
     pub timing: Timing,
@@ -86,6 +89,8 @@ impl Pair {
             now: Instant::from_micros(1_000_000),
             boxes: [idle(), idle()],
             cut: [vec![false; 2], vec![false; 2]],
+            loss: 0,
+            dice: 0x9e37_79b9_7f4a_7c15,
             links: vec![LinkKind::Serial { baud: 115_200 }, LinkKind::Broadcast],
             step_time: MS(2),
             timing: Timing { keepalive: MS(100), warntime: MS(200), deadtime: MS(300), initdead: MS(3000) },
@@ -222,7 +227,11 @@ impl Pair {
 
     fn transmit(&mut self, from: Side, link: u8, bytes: Vec<u8>) {
         self.frames[from].push((self.now, link, bytes.clone()));
-        if self.cut[from][usize::from(link)] {
+        // xorshift64 (Marsaglia, 2003)
+        self.dice ^= self.dice << 13;
+        self.dice ^= self.dice >> 7;
+        self.dice ^= self.dice << 17;
+        if self.cut[from][usize::from(link)] || self.dice % 100 < self.loss {
             return;
         }
         let wire = match self.links[usize::from(link)] {

@@ -4,7 +4,7 @@ use super::settling::is_willing;
 use super::{Oracle, Scene};
 use crate::Side;
 use crate::frame::{Frame, Parcel};
-use lubdub::node::{LinkKind, LinkState, Node, PeerState, Untrusted};
+use lubdub::node::{LinkKind, LinkState, Node, PeerState};
 use lubdub::time::Instant;
 use lubdub::wire::beat::State;
 use std::rc::Rc;
@@ -134,13 +134,13 @@ impl Oracle {
 
     fn note_stranger(&mut self, scene: &Scene<'_>, side: Side, link: usize, frame: &Frame) {
         let current = frame.life == scene.boxes[frame.from].life;
-        let Some(why) = scene.boxes.iter().find_map(|it| it.mask).filter(|_| current) else { return };
-        if frame.beat.is_some() {
+        if !current || frame.beat.is_some() || scene.boxes.iter().all(|it| it.mask.is_none()) {
             return;
         }
         let ethernet = scene.scenario.links[link] == LinkKind::Broadcast;
         let watch = &mut self.watches[side];
-        let at = if ethernet && why == Untrusted::WrongKey { &mut watch.doubted_at } else { &mut watch.barred_at };
+        // On Ethernet an authentic stranger forbids only while it proves that it is no recording; tests/node.rs holds that.
+        let at = if ethernet { &mut watch.doubted_at } else { &mut watch.barred_at };
         *at = Some(scene.boxes[side].clock.local(scene.now));
     }
 

@@ -129,6 +129,8 @@ pub struct Oracle {
     orphan_since: Vec<Option<Instant>>,
     /// Starts of each group since the faults ended, and the last.
     late_starts: Vec<(u32, Instant)>,
+    /// Failbacks of each group: every one doubles the wait for the next, up to an hour.
+    given_back: Vec<u32>,
 }
 
 impl Oracle {
@@ -150,6 +152,7 @@ impl Oracle {
             double_since: vec![None; groups],
             orphan_since: vec![None; groups],
             late_starts: vec![(0, Instant::ZERO); groups],
+            given_back: vec![0; groups],
         }
     }
 

@@ -78,11 +78,12 @@ impl Oracle {
             self.accuse(scene.now, "L2", format_args!("in the end nobody answers for group {group}"));
         }
         let ordered = self.last_word(owner, group).is_some_and(|word| word.ordered);
-        if scene.scenario.auto_failback && !scene.scenario.is_preferred(owner, group) && !ordered {
+        let damped = self.given_back[group] > 0;
+        if scene.scenario.auto_failback && !scene.scenario.is_preferred(owner, group) && !ordered && !damped {
             self.accuse(scene.now, "FAILBACK", format_args!("in the end group {group} has not gone back"));
         }
         let (_, last): (u32, Instant) = self.late_starts[group];
-        if last + scene.scenario.initdead() + Duration::from_secs(5) > scene.now {
+        if !damped && last + scene.scenario.initdead() + Duration::from_secs(5) > scene.now {
             self.accuse(scene.now, "L4", format_args!("group {group} still moves long after the last fault"));
         }
     }

@@ -34,6 +34,7 @@ impl Oracle {
                 self.yielded(scene, side, group, true);
             }
             Cause::Failback => {
+                self.given_back[group] += 1;
                 self.demand_ask(scene, side, group);
                 self.demand_patience(scene, side, group);
             }
