@@ -16,6 +16,7 @@ use lubdub::time::{Duration, Instant};
 use nix::fcntl::{Flock, FlockArg};
 use tokio::net::{UnixListener, UnixStream};
 
+use super::request::Line;
 use follower::Follower;
 pub use follower::Wording;
 
@@ -25,8 +26,6 @@ pub const SOCKET: &str = "control";
 const PID: &str = "pid";
 /// Connections at a time; the next one waits in the kernel's queue.
 const CLIENTS_MAX: usize = 16;
-/// Bytes of a request at most.
-const REQUEST_MAX: usize = 1024;
 /// Clients that follow at a time.
 const FOLLOWERS_MAX: usize = 4;
 /// A client that has not said what it wants by then is disconnected.
@@ -66,7 +65,7 @@ pub struct Request {
 struct Client {
     id: u64,
     stream: UnixStream,
-    line: Vec<u8>,
+    line: Line,
     /// When it is given up; none once it has asked.
     until: Option<Instant>,
 }
@@ -165,7 +164,7 @@ impl Control {
             return;
         }
         self.next_id += 1;
-        self.clients.push(Client { id: self.next_id, stream, line: Vec::new(), until: Some(now + PATIENCE) });
+        self.clients.push(Client { id: self.next_id, stream, line: Line::default(), until: Some(now + PATIENCE) });
     }
 
     /// Answers and hangs up: on standard output where all is well, else on standard error.
@@ -202,14 +201,11 @@ impl Client {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(_) => return Poll::Ready(None),
             };
-            if self.until.is_none() || self.line.len() + read > REQUEST_MAX {
-                return Poll::Ready(None);
-            }
-            self.line.extend_from_slice(&buf[..read]);
-            if let Some(end) = self.line.iter().position(|byte| *byte == b'\n') {
-                self.until = None;
-                let line = String::from_utf8_lossy(&self.line[..end]);
-                return Poll::Ready(Some(line.split_ascii_whitespace().map(str::to_owned).collect()));
+            match self.line.take(&buf[..read]) {
+                Ok(None) if self.until.is_some() => {}
+                Ok(Some(words)) if self.until.take().is_some() => return Poll::Ready(Some(words)),
+                // Too much of it, or more after the request.
+                _ => return Poll::Ready(None),
             }
         }
     }

@@ -23,6 +23,7 @@ mod port;
 mod realtime;
 mod reload;
 mod report;
+mod request;
 mod resources;
 mod script;
 mod serial;
@@ -570,4 +571,4 @@ pub fn node_name() -> String {
 }
 
 /// The longest that an order is waited for.
-pub const WAIT_MAX: Duration = orders::WAIT_MAX;
+pub const WAIT_MAX: Duration = request::WAIT_MAX;

@@ -3,24 +3,13 @@
 use std::fmt::Write;
 
 use lubdub::node::{GroupStatus, Groups, Node, Order, Owner, Refusal};
-use lubdub::time::{Duration, Instant};
+use lubdub::time::Instant;
 use lubdub::wire::beat::State;
 
 use super::names::Names;
 use super::narrate::Ms;
+use super::request::{Kind, OrderWords};
 use super::words;
-
-/// The longest `--wait`: one hour.
-pub const WAIT_MAX: Duration = Duration::from_secs(3600);
-
-/// What was ordered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Groups here.
-    Takeover,
-    /// Groups to the peer.
-    Standby,
-}
 
 /// An order whose client waits until it has happened.
 #[derive(Debug)]
@@ -49,14 +38,12 @@ impl Waiting {
     /// # Errors
     /// A text for the person who typed it.
     pub fn parse(client: u64, words: &[String], node: &Node, names: &Names, now: Instant) -> Result<Self, String> {
-        let kind = if words.first().is_some_and(|word| word == "takeover") { Kind::Takeover } else { Kind::Standby };
-        let what = words.get(1).map_or("all", String::as_str);
-        let wait = words.get(2).and_then(|millis| millis.parse().ok()).map_or(WAIT_MAX, Duration::from_millis);
+        let OrderWords { kind, what, wait } = OrderWords::read(words);
         let mut groups = select(what, node, names)?;
         if kind == Kind::Standby {
             groups &= mask(node, |group| group.state.holds());
         }
-        Ok(Self { client, kind, groups, began: now, until: now + wait.min(WAIT_MAX) })
+        Ok(Self { client, kind, groups, began: now, until: now + wait })
     }
 
     /// The order for the node.
