@@ -12,18 +12,21 @@ impl Node {
         let index = usize::from(number);
         let Some(link) = self.links.get_mut(index) else { return };
         let mut deframer = core::mem::take(&mut link.deframer);
-        link.junk.add(self.now, bytes);
-        for byte in bytes {
+        let mut frames_end = 0;
+        for (at, byte) in bytes.iter().enumerate() {
             match deframer.push(*byte) {
                 Some(Ok(body)) => {
                     self.links[index].junk = Default::default();
+                    frames_end = at + 1;
                     self.take_body(number, body);
                 }
                 Some(Err(_)) => self.count_noise(number),
                 None => {}
             }
         }
-        self.links[index].deframer = deframer;
+        let link = &mut self.links[index];
+        link.junk.add(self.now, &bytes[frames_end..]);
+        link.deframer = deframer;
     }
 
     fn count_noise(&mut self, number: u8) {

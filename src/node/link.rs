@@ -72,6 +72,9 @@ impl Junk {
     const BYTES_MIN: u32 = 64;
 
     pub fn add(&mut self, now: Instant, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
+        }
         self.since.get_or_insert(now);
         let text = bytes.iter().filter(|byte| byte.is_ascii_graphic() || byte.is_ascii_whitespace()).count();
         self.bytes = self.bytes.saturating_add(bytes.len() as u32);
