@@ -99,6 +99,15 @@ fn groups_beyond_the_limit_are_refused_and_those_at_it_are_not() {
 }
 
 #[test]
+fn a_secret_longer_than_a_frame_is_signed_with_is_refused() {
+    let file = |len| format!("auth 3\n3 md5 {}\n", "x".repeat(len));
+    assert!(outcome("node1.a.com", [SEED[0], SEED[1], &file(conf::SECRET_MAX)]).contains("=> would run"));
+    let text = outcome("node1.a.com", [SEED[0], SEED[1], &file(conf::SECRET_MAX + 1)]);
+    assert!(text.contains("authkeys:2:7: error: the key is longer than 128 bytes"), "{text}");
+    assert_eq!(conf::SECRET_MAX, lubdub::wire::auth::SECRET_MAX);
+}
+
+#[test]
 fn a_line_longer_than_heartbeat_reads_is_refused() {
     let fits = format!("{}#{}\n", SEED[1], "x".repeat(5117));
     assert!(outcome("node1.a.com", [SEED[0], &fits, SEED[2]]).contains("=> would run"));

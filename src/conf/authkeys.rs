@@ -7,7 +7,7 @@ use super::diagnostic::{Place, Reporter};
 use super::lexer::{Word, Words, is_blank, lines};
 use super::nearest::nearest;
 use super::phrase::{Phrase, say};
-use super::{KEYS_MAX, Source};
+use super::{KEYS_MAX, SECRET_MAX, Source};
 use heapless::Vec;
 
 const METHODS: [&str; 4] = ["crc", "md5", "sha1", "sha256"];
@@ -194,6 +194,11 @@ fn read_key<'a>(first: &Word<'a>, words: &mut Words<'a>, report: &mut Reporter<'
             None
         }
         (Method::Crc, None) => Some(Key { id, method, secret: "" }),
+        (_, Some(secret)) if secret.text.len() > SECRET_MAX => {
+            let message = say("the key is longer than {} bytes").with(SECRET_MAX as u64);
+            report.error(secret.place, message, say("shorten it, on both nodes"));
+            None
+        }
         (_, Some(secret)) => Some(Key { id, method, secret: secret.text }),
         (_, None) => {
             let after = word.place.part(word.text.len(), 0);

@@ -42,6 +42,8 @@ pub const RESOURCES_MAX: usize = 256;
 pub const FILE_MAX: usize = 64 * 1024;
 /// Keys at most: Heartbeat's ids are 0 to 15.
 pub const KEYS_MAX: usize = 16;
+/// Bytes of a secret at most: twice the longest digest written in hexadecimal.
+pub const SECRET_MAX: usize = 128;
 /// Bytes of a node's name at most (`HOST_NAME_MAX`).
 pub const NODE_NAME_MAX: usize = 64;
 /// Bytes of a cluster's name at most.
