@@ -108,6 +108,16 @@ fn a_secret_longer_than_a_frame_is_signed_with_is_refused() {
 }
 
 #[test]
+fn the_debugging_form_of_a_diagnostic_holds_no_secret() {
+    let source = |file: usize, text| Source { name: ["ha.cf", "haresources", "authkeys"][file], text };
+    let mut found = Diagnostics::new();
+    let authkeys = source(2, "auth 3\n3 md5 redhat more\n");
+    conf::read(source(0, SEED[0]), source(1, SEED[1]), authkeys, "node1.a.com", &mut found);
+    assert!(found.iter().any(|diagnostic| diagnostic.file == "authkeys"));
+    assert!(!format!("{found:?}").contains("redhat"), "{found:?}");
+}
+
+#[test]
 fn a_line_longer_than_heartbeat_reads_is_refused() {
     let fits = format!("{}#{}\n", SEED[1], "x".repeat(5117));
     assert!(outcome("node1.a.com", [SEED[0], &fits, SEED[2]]).contains("=> would run"));

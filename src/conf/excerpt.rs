@@ -21,12 +21,19 @@ pub(super) enum Echo {
 }
 
 /// One line of a file and the place in it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Excerpt<'a> {
     pub(super) text: &'a str,
     pub(super) start: usize,
     pub(super) len: usize,
     pub(super) echo: Echo,
+}
+
+impl fmt::Debug for Excerpt<'_> {
+    /// Without the line, which may hold a secret.
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Excerpt").field("start", &self.start).field("len", &self.len).finish_non_exhaustive()
+    }
 }
 
 /// Where the shown part of the line begins and where the mark lies in it, in cells from the line's start.
