@@ -118,6 +118,12 @@ fn the_debugging_form_of_a_diagnostic_holds_no_secret() {
 }
 
 #[test]
+fn the_end_of_a_file_is_before_a_carriage_return() {
+    let text = outcome("node1.a.com", ["node node1.a.com node2.a.com\r", SEED[1], SEED[2]]);
+    assert!(text.contains("ha.cf:1:29: error:") && !text.contains("ha.cf:1:30:"), "{text}");
+}
+
+#[test]
 fn a_line_longer_than_heartbeat_reads_is_refused() {
     let fits = format!("{}#{}\n", SEED[1], "x".repeat(5117));
     assert!(outcome("node1.a.com", [SEED[0], &fits, SEED[2]]).contains("=> would run"));

@@ -54,6 +54,8 @@ impl<'a> Place<'a> {
     pub fn end_of(file: &'a str) -> Self {
         let last = file.lines().enumerate().last();
         let (index, text) = last.unwrap_or((0, ""));
+        // The last line may have a CR and no LF, which `lines` leaves.
+        let text = text.strip_suffix('\r').unwrap_or(text);
         Self { line: line_number(index), text, start: text.len(), len: 0 }
     }
 
