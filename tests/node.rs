@@ -556,6 +556,24 @@ fn bytes_at_another_speed_are_told_from_text_and_from_noise() {
 }
 
 #[test]
+fn a_group_that_a_reload_brings_during_the_goodbye_is_stopped_before_the_node_leaves() {
+    let mut pair = Pair::settled();
+    pair.cut_all(true);
+    pair.order(0, Order::Leave);
+    pair.run(MS(50));
+    assert!(!pair.boxes[0].left, "the goodbye is not echoed");
+    pair.groups = 3;
+    pair.step_time = MS(600);
+    pair.boxes[0].holds.push(true);
+    pair.boxes[0].trouble.push(Default::default());
+    pair.reload(0);
+    pair.run(MS(500));
+    assert!(!pair.boxes[0].left, "{}", pair.story());
+    pair.run(MS(1000));
+    assert!(pair.boxes[0].left && !pair.holding(0, 2), "{}", pair.story());
+}
+
+#[test]
 fn bytes_behind_a_frame_count_whether_or_not_they_come_with_it() {
     let why = |pieces: usize| {
         let mut pair = Pair::new();

@@ -246,6 +246,10 @@ impl Node {
             };
             assert!(self.groups.push(group).is_ok(), "as many groups as a setup holds");
         }
+        if let Some(Leaving::Goodbye { .. }) = self.leaving {
+            // A group that is new here may run: goodbye waits until it is stopped.
+            self.leaving = Some(Leaving::Stopping);
+        }
         self.settle(false);
     }
 
