@@ -11,6 +11,7 @@ mod failback;
 mod flood;
 mod follow;
 mod links;
+mod load;
 mod orders;
 mod ordinary_user;
 mod partition;

@@ -80,3 +80,25 @@ fn both_strangers_from_the_start_take_nothing_until_one_is_gone() -> Result<()> 
     assert_eq!(judge.verdict().doubles, []);
     Ok(())
 }
+
+/// A whole frame of protocol version 2, as a later release would send it: no release of ours has one yet.
+const LATER_VERSION: [u8; 15] =
+    [0x00, 0x0d, 0x20, 0x06, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88, 0xeb, 0x1f, 0x00];
+
+#[test]
+fn another_version_is_a_state_of_its_own_and_no_silence() -> Result<()> {
+    let lab = Lab::new(appliance())?;
+    let one = lab.node1();
+    let judge = lab.judge(VIP)?;
+    one.start()?;
+    // Twice as long as initdead.
+    for _ in 0..60 {
+        lab.cable().inject(0, &LATER_VERSION)?;
+        silent(&judge, SECOND / 10)?;
+    }
+    let status = one.status()?;
+    assert_eq!((status.peer.state.as_str(), status.peer.why.as_deref()), ("untrusted", Some("other-version")));
+    says(one, "Install the same release")?;
+    judge.await_owner(one.mac(), SOON)?;
+    Ok(())
+}
