@@ -14,7 +14,7 @@ const FRAMES_MAX: usize = 64;
 /// Wakes of one step of time at most.
 const WAKES_MAX: usize = 64;
 
-/// Whatever happens to two nodes, each keeps the contract of `lubdub::node` (see [`Watched`]).
+/// Whatever happens to two nodes, each keeps the contract of `lubdub::node`.
 pub fn node(data: &[u8]) {
     let mut choices = Choices::new(data);
     let mut pair = Pair::new(Plan::choose(&mut choices));
