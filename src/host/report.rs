@@ -169,8 +169,8 @@ impl Log {
 
     fn say_lost(&mut self) {
         let lost = self.lost;
-        let text = format_args!("{lost} lines of this log were lost: whoever reads it did not keep up");
-        if lost > 0 && self.write(Level::Warning, text) {
+        let why = "lines of this log were lost: whoever reads it did not keep up";
+        if lost > 0 && self.write(Level::Warning, format_args!("{lost} {why}")) {
             self.lost = 0;
         }
     }

@@ -82,8 +82,8 @@ impl Files {
     /// Hands a line over. False when no file will have it: lost, too unimportant, or every file in trouble.
     pub fn write(&mut self, level: Level, text: fmt::Arguments<'_>) -> bool {
         let lost = self.lost;
-        let warning = format_args!("{lost} lines of this file were lost: the disk did not keep up");
-        if lost > 0 && self.hand_over(Level::Warning, warning) {
+        let why = "lines of this file were lost: the disk did not keep up";
+        if lost > 0 && self.hand_over(Level::Warning, format_args!("{lost} {why}")) {
             self.lost = 0;
         }
         let handed = self.lost == 0 && self.hand_over(level, text);

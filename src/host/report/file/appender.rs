@@ -122,8 +122,8 @@ impl Open {
     fn append(&mut self, lost: &mut u64, line: &[u8]) -> io::Result<()> {
         if *lost > 0 {
             let pid = std::process::id();
-            let warning = format_args!("warning: {lost} lines of this file were lost: it could not be written");
-            self.say(format_args!("{} lubdub[{pid}]: {warning}\n", Stamp::now()))?;
+            let why = "lines of this file were lost: it could not be written";
+            self.say(format_args!("{} lubdub[{pid}]: warning: {lost} {why}\n", Stamp::now()))?;
             *lost = 0;
         }
         self.write(line)
