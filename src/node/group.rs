@@ -3,6 +3,7 @@
 //! The rules are named as in the design: ACQUIRE, ASK, RELEASE, HEAL, FAILBACK. Everything is level-triggered: `decide`
 //! looks at the present scene and may be called at any time, any number of times.
 
+use super::digest::{Digest, Lens, maybe};
 use super::event::{Cause, Event};
 use super::setup::GroupSetup;
 use crate::time::{Duration, Instant};
@@ -97,6 +98,7 @@ enum Wish {
     Give,
 }
 
+#[derive(Clone)]
 pub(super) struct Group {
     number: u8,
     setup: GroupSetup,
@@ -558,5 +560,56 @@ impl Group {
             debug_assert!(false, "one decision makes two turns at most");
         }
         self.state = to;
+    }
+
+    /// What of it decides; `own`: the series of this node's beats.
+    pub fn digest(&self, lens: &Lens, own: (u64, u64), failback: Option<(Instant, Duration)>, out: &mut impl Digest) {
+        let Self {
+            number: _,
+            setup: _,
+            state,
+            step,
+            ask,
+            wish,
+            ordered,
+            granted,
+            provisional,
+            term,
+            seen,
+            attempts,
+            tried,
+            kept,
+            failed_stops,
+            retry_at,
+            quiet_until,
+            failbacks,
+            peer_failed_at,
+        } = self;
+        out.word(*state as u64);
+        maybe(out, *step, |out, verb| out.word(verb as u64));
+        maybe(out, *ask, |out, Ask { since, ordered, grant_heard }| {
+            out.count(own, since);
+            out.word(u64::from(ordered));
+            maybe(out, grant_heard, |out, at| out.word(lens.until(at + lens.timing.deadtime)));
+        });
+        maybe(out, *wish, |out, wish| out.word(wish as u64));
+        for flag in [ordered, granted, provisional, tried, kept] {
+            out.word(u64::from(*flag));
+        }
+        for number in [term.0, seen.0, *attempts] {
+            out.word(u64::from(number));
+        }
+        out.word(u64::from(*failed_stops));
+        maybe(out, *retry_at, |out, at| out.word(lens.until(at)));
+        out.word(lens.until(*quiet_until));
+        failbacks.iter().for_each(|at| out.word(lens.until(*at + FAILBACK_MEMORY)));
+        // As far as the doublings below reach.
+        maybe(out, *peer_failed_at, |out, at| out.word(lens.until(at + lens.timing.initdead.times(8))));
+        // F as it is, and doubled by the failbacks that may follow without the peer being away in between.
+        maybe(out, failback, |out, (since, least)| {
+            for doublings in 0..3 {
+                out.word(lens.until(self.failback_at(lens.now, since, least.times(1 << doublings))));
+            }
+        });
     }
 }

@@ -1,5 +1,6 @@
 //! One path between the nodes: its deframer, what was heard on it, its counters.
 
+use super::digest::{Digest, Lens};
 use super::setup::LinkKind;
 use crate::time::{Duration, Instant};
 use crate::wire::envelope::Mark;
@@ -91,6 +92,7 @@ impl Junk {
 /// Own frames remembered, to know them when they come back: a loop delays them by a few frames at most.
 const MARKS: usize = 4;
 
+#[derive(Clone)]
 pub(super) struct Link {
     pub kind: LinkKind,
     pub deframer: Deframer,
@@ -208,6 +210,35 @@ impl Link {
 }
 
 impl Link {
+    /// What of it decides; `theirs`: the series of the peer's beats.
+    pub fn digest(&self, lens: &Lens, theirs: (u64, u64), out: &mut impl Digest) {
+        let Self {
+            kind: _,
+            deframer: _,
+            counters: _,
+            device,
+            junk: _,
+            rx_top,
+            heard_at,
+            noise_at: _,
+            looped_at: _,
+            owes_beat,
+            owes_hello,
+            hello_at,
+            state: _,
+            busy_until,
+            marks: _,
+            next_mark: _,
+        } = self;
+        for flag in [device, owes_beat, owes_hello] {
+            out.word(u64::from(*flag));
+        }
+        out.count(theirs, *rx_top);
+        out.word(lens.fresh(*heard_at, lens.timing.deadtime));
+        out.word(lens.fresh(*hello_at, lens.timing.keepalive));
+        out.word(lens.until(*busy_until));
+    }
+
     fn has_wrong_baud(&self, now: Instant, span: Duration) -> bool {
         matches!(self.kind, LinkKind::Serial { .. }) && self.junk.is_wrong_baud(now, span)
     }

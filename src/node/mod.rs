@@ -11,6 +11,7 @@
 //! * At the time that `Wait` names the shell calls `handle` with [`Input::Wake`]. Where the reason is [`Why::Judge`] it
 //!   first reads what every link has, so that a beat already here counts, and says `swept`.
 
+mod digest;
 mod event;
 mod group;
 mod hear;
@@ -21,6 +22,7 @@ mod setup;
 mod speak;
 mod status;
 
+pub use digest::{Digest, nonce_name, series};
 pub use event::{Cause, Event};
 pub use group::{START_ATTEMPTS, STOP_RETRY, STOP_RETRY_MAX, Verb};
 pub use link::{Counters, LinkState, LinkWhy};
@@ -145,6 +147,7 @@ pub enum Why {
 }
 
 /// One node of the pair.
+#[derive(Clone)]
 pub struct Node {
     setup: Setup,
     now: Instant,

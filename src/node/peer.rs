@@ -1,5 +1,6 @@
 //! The other node: the handshake, its life and silence over all links, and whether it is to be trusted.
 
+use super::digest::{Digest, Lens, maybe, nonce_name};
 use super::link::within;
 use super::session::{Facts, Session};
 use super::setup::Setup;
@@ -58,6 +59,7 @@ pub(super) enum Ignored {
 }
 
 /// The latest hello without proof of freshness: with it and my offer a beat of the peer can prove itself.
+#[derive(Clone)]
 struct Pending {
     nonce: Nonce,
     sequence: u32,
@@ -65,6 +67,7 @@ struct Pending {
     key: u32,
 }
 
+#[derive(Clone)]
 pub(super) struct Peer {
     pub session: Option<Session>,
     pub state: PeerState,
@@ -102,6 +105,7 @@ pub(super) struct Peer {
 }
 
 /// Nonces drawn from a random seed: the core has no source of randomness.
+#[derive(Clone)]
 struct Nonces {
     seed: Key,
     count: u64,
@@ -295,6 +299,66 @@ impl Peer {
     /// How long silence must last: deadtime, or initdead for a peer never heard in this run.
     pub fn patience(&self, setup: &Setup) -> Duration {
         if self.ever_heard { setup.timing.deadtime } else { setup.timing.initdead }
+    }
+
+    /// What of it decides; `run`: of this node; `own`: the series of its beats.
+    pub fn digest(&self, lens: &Lens, own: (u64, u64), out: &mut impl Digest) {
+        let Self {
+            session,
+            state,
+            silent_since,
+            ever_heard,
+            alive_since,
+            left,
+            stall_floor,
+            unauthentic_at,
+            // Told to the shell alone.
+            macs: _,
+            former,
+            renew,
+            untrusted,
+            barred_at,
+            doubted_at,
+            pending,
+            stranger,
+            proved_at,
+            last_run,
+            offer,
+            nonces: _,
+        } = self;
+        let timing = &lens.timing;
+        for session in [session, former] {
+            maybe(out, session.as_ref(), |out, session| session.digest(lens, out));
+        }
+        out.word(match state {
+            PeerState::Unknown => 0,
+            PeerState::Alive => 1,
+            PeerState::Dead => 2,
+            PeerState::Left => 3,
+            PeerState::Untrusted(_) => 4,
+        });
+        // Twice: a doubt may delay a takeover by one more initdead.
+        out.word(lens.until(*silent_since + timing.initdead.times(2)));
+        for flag in [ever_heard, left, renew] {
+            out.word(u64::from(*flag));
+        }
+        // How long ago is told by the groups, which know F.
+        out.word(u64::from(alive_since.is_some()));
+        out.count(own, *stall_floor);
+        out.word(lens.fresh(*unauthentic_at, timing.warntime));
+        for at in [untrusted.map(|(_, at)| at), *barred_at, *doubted_at] {
+            out.word(lens.fresh(at, timing.deadtime));
+        }
+        maybe(out, pending.as_ref(), |out, Pending { nonce, sequence, facts, key }| {
+            out.name(nonce_name(nonce));
+            out.count((facts.run, facts.run), u64::from(*sequence));
+            facts.digest(out);
+            out.word(u64::from(*key));
+        });
+        out.word(lens.fresh(*proved_at, timing.initdead));
+        maybe(out, stranger.as_ref(), |out, nonce| out.name(nonce_name(nonce)));
+        maybe(out, *last_run, |out, run| out.name(run));
+        out.name(nonce_name(offer));
     }
 
     /// When silence allows a takeover. Unauthentic frames from Ethernet delay the start of a group with a VIP by one more

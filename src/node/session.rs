@@ -1,5 +1,6 @@
 //! Two runs that have exchanged fresh nonces: sequence numbers, the newest beat, and when mine were sent.
 
+use super::digest::{Digest, Lens, maybe, nonce_name, series};
 use super::link::within;
 use crate::time::{Duration, Instant};
 use crate::wire::beat::Beat;
@@ -32,6 +33,17 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// What of them decides.
+    pub fn digest(&self, out: &mut impl Digest) {
+        let Self { run, keepalive, deadtime, initdead } = self;
+        out.name(*run);
+        for span in [keepalive, deadtime, initdead] {
+            out.word(span.as_micros());
+        }
+    }
+}
+
 /// The newest beat of the peer.
 #[derive(Clone, Debug)]
 pub(super) struct News {
@@ -43,6 +55,21 @@ pub(super) struct News {
     pub echo_sent: Option<Instant>,
 }
 
+impl News {
+    /// What of it decides; `own`: the series of this node's beats. The numbers in the beat are in `echo` and in the
+    /// session's `rx_top` already.
+    fn digest(&self, lens: &Lens, keepalive: Duration, own: (u64, u64), out: &mut impl Digest) {
+        let Self { at, beat, echo, echo_sent } = self;
+        let Beat { seq: _, echo: _, heard, goodbye, blind: _, groups } = beat;
+        out.word(lens.until(*at + keepalive.max(lens.timing.keepalive).times(2)));
+        out.word(u64::from(*heard) << 1 | u64::from(*goodbye));
+        groups.iter().for_each(|word| out.word(u64::from(word.to_bits())));
+        out.count(own, *echo);
+        out.word(lens.fresh(*echo_sent, lens.timing.deadtime));
+    }
+}
+
+#[derive(Clone)]
 pub(super) struct Session {
     pub mine: Nonce,
     pub theirs: Nonce,
@@ -142,6 +169,29 @@ impl Session {
         self.unheard.zip(last).is_some_and(|(since, last)| last >= since + span)
     }
 
+    /// What of it decides.
+    pub fn digest(&self, lens: &Lens, out: &mut impl Digest) {
+        let Self { mine, theirs, facts, key, news, unheard, began, tx_seq, tx_at_news, rx_top, sent } = self;
+        let (own, peers) = (series(&self.outbound()), series(&self.inbound()));
+        out.name(nonce_name(mine));
+        out.name(nonce_name(theirs));
+        facts.digest(out);
+        out.word(u64::from(*key));
+        maybe(out, news.as_ref(), |out, news| news.digest(lens, facts.keepalive, own, out));
+        let soon = facts.keepalive.max(lens.timing.keepalive).times(2);
+        maybe(out, *unheard, |out, since| out.word(lens.until(since + soon)));
+        out.word(lens.until(*began + lens.timing.warntime));
+        out.count(own, *tx_seq);
+        // Beats left before the session is spent, as far as they are few.
+        out.word(UNANSWERED_MAX.saturating_sub(tx_seq - tx_at_news).min(SAMPLES as u64));
+        out.count(peers, *rx_top);
+        let SentLog { samples, spacing: _ } = sent;
+        for (seq, at) in samples.iter().filter(|(_, at)| lens.until(*at + lens.timing.deadtime) > 0) {
+            out.count(own, *seq);
+            out.word(lens.until(*at + lens.timing.deadtime));
+        }
+    }
+
     /// The newest beat echoes one of mine sent within `span`.
     pub fn is_two_way(&self, now: Instant, span: Duration) -> bool {
         self.news.as_ref().is_some_and(|news| within(news.echo_sent, now, span))
@@ -150,6 +200,7 @@ impl Session {
 
 /// When own beats were sent. Samples, not all of them: what it tells is the time of a sample at or before the beat, so
 /// that a beat may seem older than it is, never younger.
+#[derive(Clone)]
 struct SentLog {
     samples: Deque<(u64, Instant), SAMPLES>,
     spacing: Duration,

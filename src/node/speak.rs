@@ -1,6 +1,7 @@
 //! What a node says, and when. A beat is composed when it is polled, never stored, so a slow cable carries news at most
 //! one frame old.
 
+use super::digest::{Digest, Lens};
 use super::{Leaving, Node, Why};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::Key;
@@ -10,13 +11,14 @@ use crate::wire::hello::{FINGERPRINTS_MAX, Hello};
 use heapless::Vec;
 
 /// What a beat says beside its numbers; whatever changes here is told at once.
-#[derive(Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 struct Content {
     heard: u8,
     goodbye: bool,
     groups: Vec<GroupWord, GROUPS_MAX>,
 }
 
+#[derive(Clone)]
 pub(super) struct Speech {
     next_beat: Instant,
     /// Set when a beat is owed although nothing in it changed.
@@ -32,6 +34,20 @@ impl Speech {
 
     pub fn answer_at_once(&mut self) {
         self.at_once = true;
+    }
+
+    pub fn hellos(&self) -> u32 {
+        self.hellos
+    }
+
+    /// What of it decides; the hellos are counted over `run`.
+    pub fn digest(&self, lens: &Lens, run: u64, out: &mut impl Digest) {
+        let Self { next_beat, at_once, content: Content { heard, goodbye, groups }, hellos } = self;
+        out.word(lens.until(*next_beat));
+        out.word(u64::from(*at_once));
+        out.word(u64::from(*heard) << 1 | u64::from(*goodbye));
+        groups.iter().for_each(|word| out.word(u64::from(word.to_bits())));
+        out.count((run, run), u64::from(*hellos));
     }
 }
 

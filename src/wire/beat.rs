@@ -112,7 +112,7 @@ impl GroupWord {
     const VIP_SEEN: u16 = 1 << 6;
     const PROVISIONAL: u16 = 1 << 7;
 
-    fn to_bits(self) -> u16 {
+    pub(crate) fn to_bits(self) -> u16 {
         let flag = |set: bool, bit: u16| if set { bit } else { 0 };
         self.state as u16
             | flag(self.ask, Self::ASK)
