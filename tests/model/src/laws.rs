@@ -37,7 +37,8 @@ pub enum Violation {
     UnsaidClaim,
     /// L6: the higher claim, or at equal claims the preferred node, yields.
     WrongYield,
-    /// HEAL: both nodes yield.
+    /// HEAL 1: both nodes yield to the other's claim. (By HEAL 2 they may: one that was not heard yields, and its beat
+    /// before, which now is heard, makes the other yield too; they agree by consent in a few frames.)
     BothYield,
     /// Frames without end within one tick.
     EndlessTalk,
@@ -155,8 +156,7 @@ impl World {
                 self.claim(side);
                 ensure(self.sides[side].unheard >= DEADTIME, Violation::FalseSilence)
             }
-            (State::Stopping, Cause::Yielded { .. }) => self.check_yield(side, true),
-            (State::Stopping, Cause::Unheard) => self.check_yield(side, false),
+            (State::Stopping, Cause::Yielded { .. }) => self.check_yield(side),
             _ => Ok(()),
         }
     }
@@ -166,15 +166,13 @@ impl World {
         self.sides[side].claim = term.unwrap_or_default();
     }
 
-    fn check_yield(&mut self, side: usize, by_claim: bool) -> Result<(), Violation> {
-        let other = &self.sides[1 - side];
-        let holds = self.state(1 - side).is_some_and(State::holds);
-        if other.is_awake() && !holds {
-            ensure(other.yielded > ROUND, Violation::BothYield)?;
-        }
-        let (mine, theirs) = (self.sides[side].claim, other.claim);
-        let lower = theirs.after(mine) || theirs == mine && side == 1;
+    fn check_yield(&mut self, side: usize) -> Result<(), Violation> {
         self.sides[side].yielded = 0;
-        ensure(!(by_claim && holds) || lower, Violation::WrongYield)
+        let (mine, other) = (self.sides[side].claim, &self.sides[1 - side]);
+        if self.state(1 - side).is_some_and(State::holds) {
+            ensure(other.claim.after(mine) || other.claim == mine && side == 1, Violation::WrongYield)
+        } else {
+            ensure(!other.is_awake() || other.yielded > ROUND, Violation::BothYield)
+        }
     }
 }

@@ -43,7 +43,7 @@ pub struct Side {
     pub unheard: u8,
     /// The claim of the last start.
     pub claim: Term,
-    /// Ticks since it yielded to the peer (HEAL).
+    /// Ticks since it yielded to the peer's claim (HEAL 1).
     pub yielded: u8,
 }
 
