@@ -59,7 +59,7 @@ pub struct Clocks {
     whole: u8,
     /// Both nodes run and a path in each direction is whole, but they are not in one session.
     strange: u8,
-    /// Both nodes run, and the path from this node is whole.
+    /// Both nodes run, in one session, and the path from this node is whole.
     way: [u8; 2],
     /// The resources run on both.
     double: u8,
@@ -77,7 +77,8 @@ impl Clocks {
         let works = ways[0] && ways[1];
         self.whole = count(self.whole, works && session);
         self.strange = count(self.strange, works && !session);
-        self.way = [count(self.way[0], ways[0]), count(self.way[1], ways[1])];
+        // Without a session nothing that is heard is believed: HEAL 3 is for that, and its probes are not in the core.
+        self.way = [count(self.way[0], ways[0] && session), count(self.way[1], ways[1] && session)];
         self.double = count(self.double, double);
     }
 
