@@ -112,12 +112,19 @@ fn ensure(holds: bool, otherwise: Violation) -> Result<(), Violation> {
 impl World {
     /// After every act.
     pub(crate) fn check(&self) -> Result<(), Violation> {
-        let both = self.sides.iter().all(|side| side.is_awake() && side.up);
+        let both = (0..2).all(|side| self.owns(side));
         let clocks = &self.clocks;
         ensure(!(both && clocks.whole >= ROUND), Violation::TwoOwners)?;
         ensure(clocks.strange < HANDSHAKE, Violation::NoSession)?;
         let lasting = clocks.double.min(clocks.way[0].max(clocks.way[1])) >= ONE_WAY;
         ensure(!(both && lasting), Violation::TwoOwnersOneWay)
+    }
+
+    /// Runs it and means to. A node on its way down is left to end its orderly stop, which may take long or fail, even
+    /// where the peer has taken the group meanwhile: see the README.
+    pub(crate) fn owns(&self, side: usize) -> bool {
+        let it = &self.sides[side];
+        it.is_awake() && it.up && self.state(side).is_some_and(State::holds)
     }
 
     /// Before a frame goes out.

@@ -248,7 +248,7 @@ impl World {
         }
         let awake = self.sides.iter().all(Side::is_awake);
         let ways = [0, 1].map(|from| awake && (0..self.config.links).any(|link| !self.cut[from][link]));
-        let both = self.sides.iter().all(|side| side.up);
+        let both = (0..2).all(|side| self.owns(side));
         self.clocks.tick(ways, self.is_session(), both);
         Ok(())
     }
