@@ -7,8 +7,8 @@ use crate::world::{LINKS_MAX, World};
 use lubdub::node::{Cause, Digest, Event, Verb};
 use lubdub::wire::beat::State;
 
-/// Ticks that a whole path may take to settle what a fault left: a beat, its echo, and a tick of phase.
-const ROUND: u8 = KEEPALIVE + 1;
+/// Ticks that a whole path may take to settle what a fault left: a beat, the beat that echoes it, and a tick of phase.
+const ROUND: u8 = 2 * KEEPALIVE + 1;
 /// Ticks in which two owners that hear each other in one direction must become one: deadtime until the beats of one are
 /// old, and two of its beats (HEAL 2), with a tick of phase for each.
 const ONE_WAY: u8 = DEADTIME + 2 * KEEPALIVE + 3;

@@ -274,7 +274,7 @@ impl World {
             own.word(if side.node.is_some() { now.since(until).as_micros() } else { 0 });
             own.word(if side.node.is_some() { until.since(now).as_micros().min(pace::HORIZON.as_micros()) } else { 0 });
             own.word(side.unheard_told(now));
-            own.word(u64::from(side.claim.0) << 8 | u64::from(side.yielded.min(4)));
+            own.word(u64::from(side.claim.0) << 8 | u64::from(side.yielded.min(6)));
         }
         for (cut, wires) in self.cut.iter().zip(&self.wires) {
             cut.iter().zip(wires).for_each(|(cut, wire)| own.word((wire.len() as u64) << 1 | u64::from(*cut)));
