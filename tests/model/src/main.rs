@@ -52,7 +52,6 @@ fn main() -> ExitCode {
     } else {
         vec![(args.faults, args.ticks)]
     };
-    eprintln!("node {} bytes", size_of::<lubdub::node::Node>());
     for (faults, ticks) in steps {
         let root = if args.cold { World::off(config, faults) } else { World::settled(config, faults) };
         let mut search = Search::new(args.millions * 1_000_000);

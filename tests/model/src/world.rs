@@ -93,8 +93,8 @@ impl World {
                 self.wires[from][link].pop_front();
                 self.clocks.disturbed();
             }
-            Act::Cut(Way { from, link }) => self.cut[from][link] = true,
-            Act::Unplug(link) => (self.cut[0][link], self.cut[1][link]) = (true, true),
+            Act::Cut(Way { from, link }) => self.sever(from, link),
+            Act::Unplug(link) => [0, 1].into_iter().for_each(|from| self.sever(from, link)),
             Act::Crash(side) => self.crash(side),
             Act::Stall(side) => {
                 self.sides[side].frozen = true;
@@ -136,6 +136,13 @@ impl World {
         it.node = Some(Rc::new(Live { node, tokens: Tokens::default() }));
         self.clocks.disturbed();
         self.drain(side, told)
+    }
+
+    fn sever(&mut self, from: usize, link: usize) {
+        self.cut[from][link] = true;
+        if self.cut[from][..self.config.links].iter().all(|cut| *cut) {
+            self.clocks.disturbed();
+        }
     }
 
     fn crash(&mut self, side: usize) {
