@@ -69,6 +69,9 @@ fn main() -> ExitCode {
             println!("{:?} after {} acts:\n{}", found.violation, found.acts.len(), story::tell(&root, &found.acts));
             return ExitCode::FAILURE;
         }
+        if search.is_incomplete() {
+            return ExitCode::FAILURE;
+        }
     }
     ExitCode::SUCCESS
 }

@@ -208,7 +208,7 @@ impl World {
         if let Some(live) = &mut self.sides[side].node {
             Rc::make_mut(live).refresh();
         }
-        for (side, event) in told[before..].to_vec() {
+        for (side, event) in told[before..].iter().copied() {
             self.check_event(side, &event)?;
         }
         Ok(())
