@@ -3,8 +3,8 @@
 use crate::act::Act;
 use crate::laws::Violation;
 use crate::world::World;
-use std::collections::{HashMap, HashSet};
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// State hashes are hashes already.
