@@ -377,16 +377,18 @@ fn untrusted_peers_are_named_and_take_nothing() {
 }
 
 #[test]
-fn a_looped_cable_is_named() {
-    let mut pair = Pair::new();
-    pair.boot(0);
-    pair.run(MS(500));
-    let sent = pair.frames[0].clone();
-    let (_, link, bytes) = sent.iter().rev().find(|(_, link, _)| *link == 0).unwrap();
-    pair.tell(0, lubdub::node::Input::Bytes { link: *link, bytes });
-    let seen = pair.node(0).links().next().unwrap();
-    assert_eq!((seen.why, seen.counters.looped), (Some(LinkWhy::Looped), 1));
-    assert_eq!(pair.peer(0), PeerState::Unknown);
+fn a_looped_cable_and_a_broadcast_that_hears_itself_are_named() {
+    for link in [0, 1] {
+        let mut pair = Pair::new();
+        pair.boot(0);
+        pair.run(MS(500));
+        let sent = pair.frames[0].clone();
+        let (_, _, bytes) = sent.iter().rev().find(|(_, on, _)| *on == link).unwrap();
+        pair.tell(0, lubdub::node::Input::Bytes { link, bytes });
+        let seen = pair.node(0).links().nth(usize::from(link)).unwrap();
+        assert_eq!((seen.why, seen.counters.looped), (Some(LinkWhy::Looped), 1));
+        assert_eq!(pair.peer(0), PeerState::Unknown);
+    }
 }
 
 #[test]
