@@ -383,7 +383,8 @@ impl Node {
         for number in 0..self.links.len() as u8 {
             let link = &mut self.links[usize::from(number)];
             let from = link.state;
-            link.state = link.verdict(self.now, span, heard >> number & 1 != 0);
+            // Without a live peer nobody hears this node: a link that brought its last word is not one-way for that.
+            link.state = if alive { link.verdict(self.now, span, heard >> number & 1 != 0) } else { LinkState::Down };
             if link.state != from {
                 let (to, why) = (link.state, link.why(self.now, span));
                 self.note(Event::Link { link: number, from, to, why });
