@@ -758,3 +758,15 @@ fn an_ask_that_waited_during_a_stall_stops_nothing() {
     let late = pair.boxes[0].events.iter().filter(|(at, e)| stopped(e) && at.as_micros() > 5_000_000).count();
     assert_eq!((pair.owner(0), late), (Some(0), 0), "{}", pair.story());
 }
+
+/// The same beat comes over the cable some milliseconds after it came over Ethernet; that proves no direction.
+#[test]
+fn a_death_shows_no_link_as_one_way() {
+    let mut pair = Pair::settled();
+    let off = pair.now;
+    pair.power_off(0);
+    pair.run(MS(2000));
+    let one_way = |e: &Event| matches!(e, Event::Link { to: LinkState::OneWay, .. });
+    let shown = pair.boxes[1].events.iter().filter(|(at, event)| *at > off && one_way(event)).count();
+    assert_eq!(shown, 0, "{}", pair.story());
+}
