@@ -29,7 +29,8 @@ pub enum Verb {
     Start,
     /// Stop them, right to left.
     Stop,
-    /// Remove every VIP at once, before anything else is sent; then stop the rest. Ends a start under way.
+    /// Remove every VIP at once, before anything else is sent; then stop the rest. Ends a start under way, and takes the
+    /// place of a stop under way, of which nothing more is reported.
     Drop,
     /// Announce the VIPs again. There is no answer to it.
     Announce,
@@ -383,6 +384,10 @@ impl Group {
     }
 
     fn fall(&mut self, scene: &Scene<'_>, fx: &mut Effects) {
+        // It was to be stopped for the peer, which took it before the end: after a stall, or by a claim.
+        if self.step == Some(Verb::Stop) && scene.theirs.is_some_and(|theirs| theirs.state.holds()) {
+            self.begin(Verb::Drop, fx);
+        }
         if self.step.is_none() && self.retry_at.is_some_and(|at| at <= scene.now) {
             self.retry_at = None;
             self.begin(Verb::Stop, fx);

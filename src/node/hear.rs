@@ -1,7 +1,7 @@
 //! Bytes to news: what a frame must pass before anything in it counts. Each failure has its own counter, and none of
 //! them changes a state.
 
-use super::peer::{Greeting, Ignored, Untrusted};
+use super::peer::{Greeting, Heard, Ignored, Untrusted};
 use super::setup::LinkKind;
 use super::{Event, Node};
 use crate::wire::beat::Beat;
@@ -66,15 +66,19 @@ impl Node {
     }
 
     fn suspect(&mut self, number: u8, why: Untrusted, proven: bool) {
-        let on_cable = matches!(self.links[usize::from(number)].kind, LinkKind::Serial { .. });
-        self.peer.suspect(self.now, why, proven || on_cable);
+        self.peer.suspect(self.now, why, proven || self.is_cable(number));
+    }
+
+    fn is_cable(&self, number: u8) -> bool {
+        matches!(self.links[usize::from(number)].kind, LinkKind::Serial { .. })
     }
 
     fn take_hello(&mut self, number: u8, envelope: &Envelope<'_>) {
         let Some((hello, authentic)) = envelope.hello(&self.setup.keys) else {
             return self.count_noise(number);
         };
-        let greeting = self.peer.greet(self.now, &self.setup, &hello, authentic);
+        let heard = Heard { authentic, on_cable: self.is_cable(number) };
+        let greeting = self.peer.greet(self.now, &self.setup, &hello, heard);
         let link = &mut self.links[usize::from(number)];
         if authentic && !matches!(greeting, Greeting::Ignored(Ignored::Own | Ignored::Neighbour)) {
             link.counters.rx_frames += 1;
@@ -103,7 +107,7 @@ impl Node {
     fn enter_session(&mut self, new_run: bool) {
         self.links.iter_mut().for_each(super::link::Link::session_began);
         self.groups.iter_mut().for_each(|group| group.session_began(new_run));
-        self.speech.answer_at_once();
+        self.speech.offer_used();
         self.note(Event::Session { new_run });
         let mine = self.setup.timing.deadtime;
         let theirs = self.peer.session.as_ref().map_or(mine, |session| session.facts.deadtime);
@@ -148,12 +152,17 @@ impl Node {
         }
     }
 
-    /// A beat signed over the peer's latest nonce and my offer begins a session too.
+    /// A beat signed over an unproven nonce of the peer and my offer begins a session too.
     fn verified_prospect(&mut self, envelope: &Envelope<'_>) -> Option<(u64, Beat)> {
-        let prospect = self.peer.prospect(self.now, self.setup.timing.deadtime)?;
-        let seq = prospect.full_seq(envelope.beat_seq()?);
-        let (beat, _) = envelope.beat(&self.setup.keys, &prospect.inbound(), seq)?;
-        let new_run = self.peer.accept_prospect(self.now, &self.setup)?;
+        let low = envelope.beat_seq()?;
+        let keys = &self.setup.keys;
+        let mut prospects = self.peer.prospects(self.now, self.setup.timing.deadtime);
+        let (number, seq, beat) = prospects.find_map(|(number, prospect)| {
+            let seq = prospect.full_seq(low);
+            envelope.beat(keys, &prospect.inbound(), seq).map(|(beat, _)| (number, seq, beat))
+        })?;
+        drop(prospects);
+        let new_run = self.peer.accept_prospect(self.now, &self.setup, number)?;
         self.enter_session(new_run);
         Some((seq, beat))
     }

@@ -11,6 +11,7 @@
 //! * At the time that `Wait` names the shell calls `handle` with [`Input::Wake`]. Where the reason is [`Why::Judge`] it
 //!   first reads what every link has, so that a beat already here counts, and says `swept`.
 
+mod callers;
 mod digest;
 mod event;
 mod group;

@@ -1,8 +1,9 @@
 //! The other node: the handshake, its life and silence over all links, and whether it is to be trusted.
 
+use super::callers::{Caller, Callers};
 use super::digest::{Digest, Lens, maybe, nonce_name};
 use super::link::within;
-use super::session::{Facts, Session};
+use super::session::Session;
 use super::setup::Setup;
 use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, Method};
@@ -39,6 +40,15 @@ pub enum Untrusted {
     OtherVersion(u8),
 }
 
+/// How a hello came.
+#[derive(Clone, Copy)]
+pub(super) struct Heard {
+    /// Its tag verified.
+    pub authentic: bool,
+    /// Over a cable, where nobody but the other end can send.
+    pub on_cable: bool,
+}
+
 /// What became of a hello.
 pub(super) enum Greeting {
     /// It is of no use: a loop, a neighbour, or older than what is known.
@@ -56,15 +66,6 @@ pub(super) enum Ignored {
     Own,
     Neighbour,
     Old,
-}
-
-/// The latest hello without proof of freshness: with it and my offer a beat of the peer can prove itself.
-#[derive(Clone)]
-struct Pending {
-    nonce: Nonce,
-    sequence: u32,
-    facts: Facts,
-    key: u32,
 }
 
 #[derive(Clone)]
@@ -94,12 +95,13 @@ pub(super) struct Peer {
     barred_at: Option<Instant>,
     /// Last such frame from Ethernet that anybody could have sent: unauthentic, or a recording.
     doubted_at: Option<Instant>,
-    pending: Option<Pending>,
+    callers: Callers,
     /// The offer of the authentic node that is not to be trusted.
     stranger: Option<Nonce>,
     /// When such a node last proved that it is there.
     proved_at: Option<Instant>,
-    last_run: Option<u64>,
+    /// The run of the latest session, and the number of its latest hello.
+    last_run: Option<(u64, u32)>,
     offer: Nonce,
     nonces: Nonces,
 }
@@ -140,7 +142,7 @@ impl Peer {
             untrusted: None,
             barred_at: None,
             doubted_at: None,
-            pending: None,
+            callers: Callers::default(),
             stranger: None,
             proved_at: None,
             last_run: None,
@@ -153,18 +155,22 @@ impl Peer {
         self.offer
     }
 
-    /// The peer's offer that a hello of mine answers.
-    pub fn answered(&self) -> Option<Nonce> {
-        self.pending.as_ref().map(|pending| pending.nonce).or(self.stranger)
+    /// What my next hello answers: an offer, and the fingerprint of a key that its sender accepts.
+    ///
+    /// A hello that tells of a new setup answers nobody now and then: the peer believes an answer to an offer that it did
+    /// not make as little as the recording that was answered.
+    pub fn answer(&mut self, now: Instant, setup: &Setup) -> Option<(Nonce, Option<u32>)> {
+        let turn = self.callers.next_turn();
+        if self.renew && turn.is_multiple_of(2) {
+            return None;
+        }
+        let caller = self.callers.chosen(turn, now, setup.timing.deadtime);
+        caller.map(|caller| (caller.nonce, Some(caller.key))).or(self.stranger.map(|nonce| (nonce, None)))
     }
 
-    /// The fingerprint of the key for an answer: one that the greeted peer accepts.
-    pub fn answer_key(&self) -> Option<u32> {
-        self.pending.as_ref().map(|pending| pending.key)
-    }
-
-    /// HANDSHAKE: takes a hello and says what it means. `authentic`: its tag verified with key `key`.
-    pub fn greet(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>, authentic: bool) -> Greeting {
+    /// HANDSHAKE: takes a hello and says what it means.
+    pub fn greet(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>, heard: Heard) -> Greeting {
+        let Heard { authentic, on_cable } = heard;
         let own_run = self.session.as_ref().is_some_and(|session| session.mine == hello.nonce);
         if hello.nonce == self.offer || own_run || authentic && hello.run == setup.run {
             return Greeting::Ignored(Ignored::Own);
@@ -174,7 +180,7 @@ impl Peer {
         }
         match suspicion(setup, hello, authentic) {
             Some(why) => Greeting::Untrusted { why, proven: authentic && self.proves(now, setup, hello) },
-            None => self.welcome(now, setup, hello),
+            None => self.welcome(now, setup, hello, on_cable),
         }
     }
 
@@ -189,56 +195,65 @@ impl Peer {
         within(self.proved_at, now, setup.timing.initdead)
     }
 
-    fn welcome(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>) -> Greeting {
-        self.macs.clone_from(&hello.macs);
+    fn welcome(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>, on_cable: bool) -> Greeting {
+        let caller = Caller::new(now, setup, hello, on_cable);
         if hello.answers == Some(self.offer) {
-            let key = setup.keys.send_to(&hello.fingerprints).fingerprint();
-            return Greeting::Session { new_run: self.begin(now, setup, hello.nonce, Facts::of(hello), key) };
+            return Greeting::Session { new_run: self.begin(now, setup, &caller) };
         }
-        if let Some(session) = &self.session
-            && session.theirs == hello.nonce
-            && now < session.began + setup.timing.warntime
-        {
-            // Sent before the peer entered this session: my beats will bring it in.
+        if self.is_old(now, setup, hello) || !self.callers.note(caller) {
             return Greeting::Ignored(Ignored::Old);
         }
-        let older = |known: &Pending| known.facts.run == hello.run && hello.sequence < known.sequence;
-        if self.pending.as_ref().is_some_and(older) {
-            return Greeting::Ignored(Ignored::Old);
-        }
-        self.pending = Some(Pending {
-            nonce: hello.nonce,
-            sequence: hello.sequence,
-            facts: Facts::of(hello),
-            key: setup.keys.send_to(&hello.fingerprints).fingerprint(),
-        });
         Greeting::Answer
     }
 
-    /// The session that a beat would begin if it verifies: the peer's latest nonce with my offer.
-    pub fn prospect(&self, now: Instant, deadtime: Duration) -> Option<Session> {
-        let pending = self.pending.as_ref()?;
-        Some(Session::new(now, self.offer, pending.nonce, pending.facts, pending.key, deadtime))
+    /// Whether a hello tells nothing: the live peer did not send it, or not lately. A session that works is not given up
+    /// for a recording, nor for a hello of the peer that answers one.
+    fn is_old(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>) -> bool {
+        if let Some((run, sequence)) = &mut self.last_run
+            && *run == hello.run
+        {
+            if hello.sequence < *sequence {
+                return true;
+            }
+            *sequence = hello.sequence;
+        }
+        let Some(session) = &self.session else { return false };
+        let works = !self.left && session.is_two_way(now, setup.timing.deadtime);
+        // Sent before the peer entered this session: my beats will bring it in.
+        let entering = session.theirs == hello.nonce && now < session.began + setup.timing.warntime;
+        entering
+            || works && (session.theirs == hello.nonce || session.facts.run == hello.run && hello.answers.is_some())
     }
 
-    /// A beat verified in the prospect.
-    pub fn accept_prospect(&mut self, now: Instant, setup: &Setup) -> Option<bool> {
-        let pending = self.pending.take()?;
-        Some(self.begin(now, setup, pending.nonce, pending.facts, pending.key))
+    /// The sessions that a beat would begin if it verifies: an unproven nonce with my offer.
+    pub fn prospects(&self, now: Instant, deadtime: Duration) -> impl Iterator<Item = (usize, Session)> {
+        let session =
+            move |caller: &Caller| Session::new(now, self.offer, caller.nonce, caller.facts, caller.key, deadtime);
+        (0..).zip(self.callers.iter().map(session))
+    }
+
+    /// A beat verified in a prospect.
+    pub fn accept_prospect(&mut self, now: Instant, setup: &Setup, number: usize) -> Option<bool> {
+        let caller = self.callers.iter().nth(number)?.clone();
+        Some(self.begin(now, setup, &caller))
     }
 
     /// Enters a session: the offer is used up. Whether the peer is another run than the last one known.
-    fn begin(&mut self, now: Instant, setup: &Setup, theirs: Nonce, facts: Facts, key: u32) -> bool {
-        let new_run = self.last_run != Some(facts.run);
-        self.session = Some(Session::new(now, self.offer, theirs, facts, key, setup.timing.deadtime));
+    fn begin(&mut self, now: Instant, setup: &Setup, caller: &Caller) -> bool {
+        let Caller { nonce, sequence, facts, ref macs, key, .. } = *caller;
+        let new_run = self.last_run.is_none_or(|(run, _)| run != facts.run);
+        let known = self.last_run.filter(|_| !new_run).map_or(0, |(_, sequence)| sequence);
+        self.session = Some(Session::new(now, self.offer, nonce, facts, key, setup.timing.deadtime));
         self.offer = self.nonces.draw();
-        self.pending = None;
+        self.macs.clone_from(macs);
+        self.callers.forget();
         self.stranger = None;
         self.renew = false;
         self.former = None;
-        self.last_run = Some(facts.run);
+        self.last_run = Some((facts.run, known.max(sequence)));
         self.left = false;
-        self.stall_floor = 0;
+        // What is read at once with the hello may be as old as a stall: until a beat of mine is echoed it grants nothing.
+        self.stall_floor = 1;
         if new_run {
             self.alive_since = None;
         }
@@ -319,7 +334,7 @@ impl Peer {
             untrusted,
             barred_at,
             doubted_at,
-            pending,
+            callers,
             stranger,
             proved_at,
             last_run,
@@ -349,15 +364,13 @@ impl Peer {
         for at in [untrusted.map(|(_, at)| at), *barred_at, *doubted_at] {
             out.word(lens.fresh(at, timing.deadtime));
         }
-        maybe(out, pending.as_ref(), |out, Pending { nonce, sequence, facts, key }| {
-            out.name(nonce_name(nonce));
-            out.count((facts.run, facts.run), u64::from(*sequence));
-            facts.digest(out);
-            out.word(u64::from(*key));
-        });
+        callers.digest(lens, out);
         out.word(lens.fresh(*proved_at, timing.initdead));
         maybe(out, stranger.as_ref(), |out, nonce| out.name(nonce_name(nonce)));
-        maybe(out, *last_run, |out, run| out.name(run));
+        maybe(out, *last_run, |out, (run, sequence)| {
+            out.name(run);
+            out.count((run, run), u64::from(sequence));
+        });
         out.name(nonce_name(offer));
     }
 

@@ -36,6 +36,12 @@ impl Speech {
         self.at_once = true;
     }
 
+    /// A session began: a beat is owed, and the next hello has another offer, so it has another number too.
+    pub fn offer_used(&mut self) {
+        self.at_once = true;
+        self.hellos = self.hellos.wrapping_add(1);
+    }
+
     pub fn hellos(&self) -> u32 {
         self.hellos
     }
@@ -139,11 +145,12 @@ impl Node {
     }
 
     fn compose_hello(&mut self, number: u8) -> Option<Sealed> {
+        let answered = self.peer.answer(self.now, &self.setup);
         let setup = &self.setup;
         let millis = |span: Duration| u32::try_from(span.as_millis()).unwrap_or(u32::MAX);
         let hello = Hello {
             nonce: self.peer.offer(),
-            answers: self.peer.answered(),
+            answers: answered.map(|(nonce, _)| nonce),
             run: setup.run,
             sequence: self.speech.hellos,
             node: &setup.name,
@@ -156,7 +163,7 @@ impl Node {
             macs: setup.macs.clone(),
             fingerprints: setup.keys.iter().map(Key::fingerprint).take(FINGERPRINTS_MAX).collect(),
         };
-        let answer_key = self.peer.answer_key().and_then(|key| setup.keys.with_fingerprint(key));
+        let answer_key = answered.and_then(|(_, key)| setup.keys.with_fingerprint(key?));
         let key = answer_key.unwrap_or_else(|| setup.keys.nth_round(self.speech.hellos as usize));
         seal_hello(key, number, &hello)
     }

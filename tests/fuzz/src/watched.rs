@@ -138,7 +138,7 @@ impl Watched {
                 assert!(said || !in_session, "a start before its claim is on every link: group {number}");
             }
             Verb::Stop => assert!(group.step.is_none(), "a stop beside {:?} of group {number}", group.step),
-            Verb::Drop => assert!(matches!(group.step, None | Some(Verb::Start)), "a drop beside a stop of {number}"),
+            Verb::Drop => assert!(group.step != Some(Verb::Drop), "a drop beside a drop of {number}"),
         }
         (group.step, group.up) = (Some(verb), true);
     }

@@ -120,11 +120,10 @@ impl World {
         ensure(!(both && lasting), Violation::TwoOwnersOneWay)
     }
 
-    /// Runs it and means to. A node on its way down is left to end its orderly stop, which may take long or fail, even
-    /// where the peer has taken the group meanwhile: see the README.
+    /// Its resources run, on their way down too.
     pub(crate) fn owns(&self, side: usize) -> bool {
         let it = &self.sides[side];
-        it.is_awake() && it.up && self.state(side).is_some_and(State::holds)
+        it.is_awake() && it.up
     }
 
     /// Before a frame goes out.
@@ -140,7 +139,7 @@ impl World {
         let it = &self.sides[side];
         let free = match it.step {
             None => true,
-            Some((running, _)) => running == Verb::Start && verb == Verb::Drop,
+            Some((running, _)) => running != Verb::Drop && verb == Verb::Drop,
         };
         ensure(free, Violation::TwoSteps)?;
         let session = it.node.as_ref().is_some_and(|live| live.node.outbound().is_some());

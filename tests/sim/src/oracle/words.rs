@@ -30,7 +30,8 @@ impl Oracle {
         let under_way = scene.boxes[side].resources[index].step.map(|step| step.verb);
         let fits = match verb {
             Verb::Announce => true,
-            Verb::Drop => under_way.is_none_or(|verb| verb == Verb::Start),
+            // A stop is hurried once the peer is known to hold the group.
+            Verb::Drop => under_way != Some(Verb::Drop),
             Verb::Start | Verb::Stop => under_way.is_none(),
         };
         if !fits {
