@@ -1,5 +1,7 @@
 //! L5 on a pair in virtual time: what is not fresh changes nothing, whoever said it and whenever.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod pair;
 
 use lubdub::node::{Cause, Event, Input, Order, PeerState};
