@@ -36,6 +36,21 @@ pub struct Resource {
     pub step: Option<Step>,
 }
 
+/// What a daemon reads when it starts, as far as both nodes' must agree.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// Digest of haresources and auto_failback.
+    pub digest: [u8; 8],
+    /// The keys of authkeys: number and secret. The first is the one to send with.
+    pub keys: Vec<(u8, &'static str)>,
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self { digest: [7; 8], keys: vec![(3, "redhat")] }
+    }
+}
+
 /// Who a daemon says that it is.
 pub type Mask = Option<Untrusted>;
 
@@ -60,6 +75,8 @@ pub struct Appliance {
     pub clock: Clock,
     /// It is not scheduled.
     pub frozen: Option<Frozen>,
+    /// Its configuration.
+    pub files: Files,
     /// What it pretends to be in this life.
     pub mask: Mask,
     /// What its devices have received and nobody has read, with the number of bytes.
@@ -85,6 +102,7 @@ impl Appliance {
             life: 0,
             clock: Clock::new(Instant::from_micros(1_000_000 * (1 + side as u64)), scenario.drift[side]),
             frozen: None,
+            files: Files::default(),
             mask: None,
             inbox: scenario.links.iter().map(|_| Default::default()).collect(),
             ended: VecDeque::new(),
@@ -152,9 +170,10 @@ impl Appliance {
         let names = ["node1.a.com", "node2.a.com"];
         let same_name = self.mask == Some(Untrusted::SameName);
         let (me, peer) = if same_name { (1 - side, side) } else { (side, 1 - side) };
-        let secret: &[u8] = if self.mask == Some(Untrusted::WrongKey) { b"other" } else { b"redhat" };
+        let wrong_key = self.mask == Some(Untrusted::WrongKey);
+        let keys: &[_] = if wrong_key { &[(3, "other")] } else { &self.files.keys };
         let cluster = if self.mask == Some(Untrusted::OtherCluster) { "other" } else { "linux-ha" };
-        let digest = if self.mask == Some(Untrusted::DifferentHaresources) { [9; 8] } else { [7; 8] };
+        let digest = if self.mask == Some(Untrusted::DifferentHaresources) { [9; 8] } else { self.files.digest };
         let mut seed = [0; 32];
         seed.fill_with(|| rng.bits() as u8);
         let group =
@@ -169,7 +188,10 @@ impl Appliance {
             groups: (0..scenario.preferred.len()).map(group).collect(),
             macs: Default::default(),
             digest,
-            keys: Keyring::new(3, [Key::new(3, scenario.method, secret)?])?,
+            keys: Keyring::new(
+                keys.first()?.0,
+                keys.iter().filter_map(|(id, secret)| Key::new(*id, scenario.method, secret.as_bytes())),
+            )?,
             run: rng.bits(),
             seed,
         })

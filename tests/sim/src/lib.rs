@@ -15,6 +15,7 @@
 //!   [`forgery`] says what others say on the lines.
 //! * [`oracle`]: what must never be, and what must be soon.
 //! * [`timeline`]: the story of a seed for people.
+//! * [`story`]: scenarios written by hand in the same world, under the same oracle.
 
 pub mod appliance;
 pub mod clock;
@@ -26,6 +27,7 @@ pub mod oracle;
 pub mod rng;
 pub mod scenario;
 pub mod shell;
+pub mod story;
 pub mod timeline;
 pub mod trouble;
 pub mod world;

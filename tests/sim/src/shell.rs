@@ -177,6 +177,9 @@ impl World {
         self.timeline.line(self.now, format_args!("node{} {event:?}", side + 1));
         let (oracle, scene) = self.watch();
         oracle.noted(&scene, side, event);
+        if self.by_hand {
+            self.noted.push((self.now, side, *event));
+        }
         if matches!(event, Event::Group { .. } | Event::Session { .. } | Event::Peer { .. }) {
             self.provoke();
         }
@@ -187,6 +190,9 @@ impl World {
         let (oracle, scene) = self.watch();
         oracle.left(&scene, side);
         self.boxes[side].kill();
+        if self.by_hand {
+            return;
+        }
         let life = self.boxes[side].life;
         let most = self.scenario.initdead().times(2);
         let after = if self.calm { Duration::from_millis(5) } else { self.rng.magnitude(most) };

@@ -9,7 +9,7 @@ use crate::oracle::{Oracle, Scene, Violation};
 use crate::rng::Rng;
 use crate::scenario::Scenario;
 use crate::timeline::Timeline;
-use lubdub::node::{Input, Node, Order};
+use lubdub::node::{Event, Input, Node, Order};
 use lubdub::time::{Duration, Instant};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -112,6 +112,10 @@ pub struct World {
     pub(crate) history: Vec<Rc<Frame>>,
     pub(crate) calm: bool,
     pub(crate) frames: u64,
+    /// A story says what happens.
+    pub(crate) by_hand: bool,
+    /// What the nodes of a story have noted.
+    pub(crate) noted: Vec<(Instant, Side, Event)>,
     queue: BTreeMap<(Instant, u64), What>,
     count: u64,
     events: u64,
@@ -121,7 +125,18 @@ pub struct World {
 impl World {
     /// The world of a seed before its first event.
     pub fn new(scenario: Scenario, timeline: Timeline) -> Self {
-        let mut world = Self {
+        let mut world = Self::idle(scenario, timeline);
+        world.begin();
+        world
+    }
+
+    /// A world in which nothing happens by itself, and everything that the nodes note is kept: a story says what happens.
+    pub(crate) fn by_hand(scenario: Scenario) -> Self {
+        Self { by_hand: true, ..Self::idle(scenario, Timeline::kept()) }
+    }
+
+    fn idle(scenario: Scenario, timeline: Timeline) -> Self {
+        Self {
             now: Instant::ZERO,
             rng: Rng::new(scenario.seed),
             boxes: [Appliance::new(0, &scenario), Appliance::new(1, &scenario)],
@@ -132,14 +147,14 @@ impl World {
             history: Vec::new(),
             calm: false,
             frames: 0,
+            by_hand: false,
+            noted: Vec::new(),
             queue: BTreeMap::new(),
             count: 0,
             events: 0,
             wakes: 0,
             scenario,
-        };
-        world.begin();
-        world
+        }
     }
 
     fn begin(&mut self) {
@@ -159,16 +174,7 @@ impl World {
 
     /// Lives to the end, or to the first broken law.
     pub fn live(&mut self) -> Outcome {
-        while self.oracle.violation.is_none()
-            && let Some(at) = self.next_moment().filter(|at| *at <= self.scenario.end)
-        {
-            self.wakes = if at > self.now { 0 } else { self.wakes };
-            self.now = self.now.max(at);
-            self.events += 1;
-            self.one_event();
-            let (oracle, scene) = self.watch();
-            oracle.look(&scene);
-        }
+        while self.oracle.violation.is_none() && self.step(self.scenario.end) {}
         let (oracle, scene) = self.watch();
         oracle.end(&scene);
         if let Some(violation) = &self.oracle.violation {
@@ -183,6 +189,18 @@ impl World {
             doubles: self.oracle.doubles,
             churn: self.oracle.churn,
         }
+    }
+
+    /// Lets the next event happen, if it comes by `end`, and the oracle look.
+    pub(crate) fn step(&mut self, end: Instant) -> bool {
+        let Some(at) = self.next_moment().filter(|at| *at <= end) else { return false };
+        self.wakes = if at > self.now { 0 } else { self.wakes };
+        self.now = self.now.max(at);
+        self.events += 1;
+        self.one_event();
+        let (oracle, scene) = self.watch();
+        oracle.look(&scene);
+        true
     }
 
     /// The story so far.
@@ -255,7 +273,7 @@ impl World {
         }
     }
 
-    fn boot(&mut self, side: Side, mask: Mask) {
+    pub(crate) fn boot(&mut self, side: Side, mask: Mask) {
         if self.boxes[side].node.is_some() {
             return;
         }
@@ -271,7 +289,7 @@ impl World {
         let (oracle, scene) = self.watch();
         oracle.booted(&scene, side);
         self.drain(side);
-        if let Some(life) = mask.map(|_| self.boxes[side].life) {
+        if let Some(life) = mask.map(|_| self.boxes[side].life).filter(|_| !self.by_hand) {
             let most = self.scenario.initdead().times(3);
             let after = self.rng.magnitude(most);
             self.after(after, What::Unmasks { side, life });

@@ -1,0 +1,17 @@
+//! What lubdub promises and what its rules prevent, told one by one: each fault of the design, each counterexample of the
+//! rules. The simulator's oracle looks after every event of every story.
+
+mod beat;
+mod consent;
+mod departure;
+mod failback;
+mod freshness;
+mod keys;
+mod links;
+mod orders;
+mod partition;
+mod power;
+mod resources;
+mod stall;
+mod start;
+mod strangers;
