@@ -1,0 +1,72 @@
+//! Strangers of whom nobody can tell whether they are there or a recording of them is.
+
+use crate::pair::{MS, Pair};
+use lubdub::node::{Input, LinkKind, PeerState, Untrusted};
+
+#[test]
+fn garbage_on_ethernet_delays_a_takeover_by_one_initdead_at_most_and_strangers_on_the_cable_forbid_it() {
+    for link in [1, 0] {
+        let mut pair = Pair::settled();
+        pair.power_off(0);
+        pair.run(MS(1000));
+        pair.secret[0] = "other";
+        pair.boot(0);
+        pair.run(MS(500));
+        let (_, _, hello) = pair.frames[0].iter().rev().find(|(_, l, _)| *l == link).unwrap().clone();
+        let mut pair = Pair::settled();
+        pair.power_off(0);
+        let off = pair.now;
+        while pair.now < off + MS(30_000) && pair.owner(0) != Some(1) {
+            pair.tell(1, Input::Bytes { link, bytes: &hello });
+            pair.run(MS(50));
+        }
+        let took = pair.now.since(off);
+        if link == 1 {
+            assert!(took >= MS(3200) && took <= MS(3400), "{took:?}\n{}", pair.story());
+        } else {
+            assert_eq!(pair.owner(0), None);
+            assert_eq!(pair.peer(1), PeerState::Untrusted(Untrusted::WrongKey));
+        }
+    }
+}
+
+#[test]
+fn recorded_hellos_of_a_peer_with_another_haresources_cannot_stop_a_takeover_for_ever() {
+    let mut pair = Pair::new();
+    pair.digest[0] = [9; 8];
+    pair.boot(0);
+    pair.boot(1);
+    pair.run(MS(5000));
+    assert_eq!(pair.peer(1), PeerState::Untrusted(Untrusted::DifferentHaresources));
+    assert_eq!((pair.owner(0), pair.owner(1)), (None, None), "{}", pair.story());
+    let old: Vec<_> = pair.frames[0].iter().filter(|(_, link, _)| *link == 1).cloned().collect();
+    pair.power_off(0);
+    let off = pair.now;
+    for (_, link, bytes) in old.iter().cycle().take(400) {
+        pair.tell(1, Input::Bytes { link: *link, bytes });
+        pair.run(MS(20));
+        if pair.owner(0) == Some(1) {
+            break;
+        }
+    }
+    let took = pair.now.since(off);
+    assert!(pair.owner(0) == Some(1) && took < MS(3700), "{took:?}\n{}", pair.story());
+}
+
+#[test]
+fn a_bad_ethernet_alone_with_another_haresources_at_its_end_is_no_death() {
+    let mut pair = Pair::new();
+    pair.links = vec![LinkKind::Broadcast];
+    pair.timing.deadtime = MS(1000);
+    pair.boot(0);
+    pair.boot(1);
+    pair.run(MS(10_000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)));
+    let before = pair.now;
+    pair.digest[0] = [8; 8];
+    pair.reload(0);
+    pair.loss = 30;
+    pair.run(MS(120_000));
+    assert_eq!(pair.starts(1, 0, before) + pair.starts(0, 1, before), 0, "{}", pair.story());
+    assert!(matches!(pair.peer(1), PeerState::Untrusted(Untrusted::DifferentHaresources)));
+}
