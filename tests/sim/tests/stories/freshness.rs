@@ -1,6 +1,6 @@
 //! What was said in an earlier session, or comes a second time, changes nothing.
 
-use lubdub::node::PeerState;
+use lubdub::node::{LinkState, PeerState};
 use lubdub_sim::story::*;
 
 /// Replayed session: with one nonce a run the survivor's would never change, and a recorded hello with the beats after it
@@ -59,4 +59,21 @@ fn a_death_is_noticed_in_time_by_a_node_that_is_fed_recordings() {
         pair.run(MS(3));
     }
     assert!(pair.now().since(off) <= DEADTIME + FRAMES);
+}
+
+/// Even in the session in which it was said.
+#[test]
+fn a_recording_of_this_session_holds_no_link_up() {
+    for link in [SERIAL, ETHERNET] {
+        let mut pair = Pair::active_active().settled();
+        let recording = pair.recording().only(|frame| frame.from == NODE2 && usize::from(frame.link) == link);
+        pair.cut(link);
+        pair.run(DEADTIME + FRAMES);
+        for frame in recording.frames() {
+            pair.play(frame, NODE1);
+            pair.check(pair.link(NODE1, link).state == LinkState::Down, "a recording is taken for a link");
+            pair.run(MS(20));
+        }
+        assert!(pair.link(NODE1, link).counters.replayed > 0);
+    }
 }
