@@ -186,6 +186,11 @@ impl Group {
         self.setup.has_vip
     }
 
+    /// RELEASE: the peer may be using what this node gave it.
+    pub fn is_granted(&self) -> bool {
+        self.granted
+    }
+
     pub fn failed_stops(&self) -> u32 {
         self.failed_stops
     }

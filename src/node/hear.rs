@@ -178,8 +178,14 @@ impl Node {
         }
         let Some(news) = &session.news else { return };
         let knows_me = news.echo >= self.peer.stall_floor;
+        let mut waits = false;
         for (group, theirs) in self.groups.iter_mut().zip(&news.beat.groups) {
             group.heard(self.now, theirs);
+            waits |= theirs.ask && group.is_granted();
+        }
+        if waits {
+            // The grant is known to stand for this ask only when its beat is echoed.
+            self.speech.answer_at_once();
         }
         let interval = self.now.since(self.peer.silent_since);
         if goodbye && knows_me && !self.peer.left {

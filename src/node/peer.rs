@@ -261,6 +261,12 @@ impl Peer {
         new_run
     }
 
+    /// What was offered with another setup begins no session: the peer would not know the new one, and this node not the
+    /// hello that the peer's beats are signed over.
+    pub fn withdraw_offer(&mut self) {
+        self.offer = self.nonces.draw();
+    }
+
     /// The haresources of this node have changed, so the peer's differ until it has reloaded too.
     pub fn part(&mut self, now: Instant) {
         if let Some(session) = self.session.take() {

@@ -1,6 +1,7 @@
 //! auto_failback: once, not too soon, and less and less often.
 
 use lubdub::node::{Order, Verb};
+use lubdub::time::Duration;
 use lubdub::wire::beat::State;
 use lubdub_sim::story::*;
 
@@ -12,6 +13,19 @@ fn a_group_goes_home_when_its_node_has_been_back_for_initdead() {
     pair.power_on(NODE1);
     pair.throughout(INITDEAD - MS(1)).owner(GROUP, NODE2);
     pair.within(KEEPALIVE + FRAMES).owner(GROUP, NODE1);
+}
+
+/// Also where the stop takes less time than a beat on the cable.
+#[test]
+fn a_failback_costs_frames_and_not_a_keepalive() {
+    for phase in 0..25 {
+        let mut pair = Pair::with(|it| it.step = Duration::from_micros(1)).settled();
+        pair.power_off(NODE1);
+        pair.run(MS(1000 + phase * 4));
+        pair.power_on(NODE1);
+        pair.within(SECS(10)).no_owner(GROUP);
+        pair.within(FRAMES.times(2)).owner(GROUP, NODE1);
+    }
 }
 
 #[test]

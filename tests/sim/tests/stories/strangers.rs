@@ -70,3 +70,30 @@ fn in_the_middle_of_an_edit_a_death_is_a_death() {
         pair.within(DEADTIME + KEEPALIVE + FRAMES).owner(GROUP, NODE2);
     }
 }
+
+/// Whatever the phases of the two nodes' beats are when the files change.
+#[test]
+fn a_rolling_edit_of_haresources_moves_nothing() {
+    for phase in 0..40 {
+        let mut pair = Pair::active_active().settled();
+        let begin = pair.now();
+        pair.run(MS(phase * 5 % 100));
+        pair.files(NODE1).digest = [8; 8];
+        pair.reload(NODE1);
+        pair.within(DEADTIME + FRAMES).that("the difference is named", |pair| {
+            BOTH.iter().all(|side| is_named(pair, *side, Untrusted::DifferentHaresources))
+        });
+        assert_eq!(
+            pair.refuses(NODE2, Order::Takeover(only(GROUP))),
+            Some(Refusal::Untrusted(Untrusted::DifferentHaresources))
+        );
+        pair.run(MS(1000 + phase * 37));
+        pair.files(NODE2).digest = [8; 8];
+        pair.reload(NODE2);
+        for side in BOTH {
+            pair.within(SECS(1)).peer(side, PeerState::Alive);
+        }
+        pair.run(SECS(60));
+        assert_eq!(pair.moves(begin), 0);
+    }
+}
