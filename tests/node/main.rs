@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod freshness;
 mod lines;
 mod pair;
 mod reload;

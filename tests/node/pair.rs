@@ -2,8 +2,10 @@
 //!
 //! Events are taken in the order of their time, so a story that passes once passes always.
 
+#![allow(dead_code, reason = "what a shell can do, whether or not a test does it")]
+
 use lubdub::node::{
-    Event, GroupSetup, Input, LinkKind, Name, Node, Order, Output, PeerState, Setup, Timing, Verb, Why,
+    Event, GroupSetup, Input, LinkKind, Name, Node, Order, Output, Owner, PeerState, Setup, Timing, Verb, Why,
 };
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::auth::{Key, Keyring, Method};
@@ -16,10 +18,21 @@ pub const MS: fn(u64) -> Duration = Duration::from_millis;
 /// Which node: 0 is node1, preferred for the even groups.
 pub type Side = usize;
 
+/// What goes wrong with the resources of one node's group.
+#[derive(Clone, Copy, Default)]
+pub struct Trouble {
+    pub start_fails: bool,
+    pub stop_fails: bool,
+}
+
 /// One appliance.
 pub struct Box {
     pub node: Option<Node>,
     pub holds: Vec<bool>,
+    pub trouble: Vec<Trouble>,
+    /// Not scheduled: nothing is handled before this.
+    frozen_until: Option<Instant>,
+    backlog: Vec<(u8, Vec<u8>)>,
     wake: Option<(Instant, Why)>,
     steps: BTreeMap<u8, (u64, Verb)>,
     pub left: bool,
@@ -30,6 +43,7 @@ pub struct Box {
 enum What {
     Arrives { to: Side, link: u8, bytes: Vec<u8> },
     StepEnds { on: Side, group: u8, id: u64 },
+    Thaw { on: Side },
 }
 
 pub struct Pair {
@@ -43,9 +57,12 @@ pub struct Pair {
     pub links: Vec<LinkKind>,
     pub step_time: Duration,
     pub timing: Timing,
+    pub auto_failback: bool,
     pub groups: usize,
     pub digest: [[u8; 8]; 2],
     pub secret: [&'static str; 2],
+    /// A second key, which is then the one to send with.
+    pub extra_key: [Option<(u8, &'static str)>; 2],
     queue: BinaryHeap<Reverse<(Instant, u64)>>,
     what: BTreeMap<u64, What>,
     count: u64,
@@ -59,6 +76,9 @@ impl Pair {
         let idle = || Box {
             node: None,
             holds: Vec::new(),
+            trouble: Vec::new(),
+            frozen_until: None,
+            backlog: Vec::new(),
             wake: None,
             steps: BTreeMap::new(),
             left: false,
@@ -74,9 +94,11 @@ impl Pair {
             links: vec![LinkKind::Serial { baud: 115_200 }, LinkKind::Broadcast],
             step_time: MS(2),
             timing: Timing { keepalive: MS(100), warntime: MS(200), deadtime: MS(300), initdead: MS(3000) },
+            auto_failback: true,
             groups: 2,
             digest: [[7; 8]; 2],
             secret: ["redhat", "redhat"],
+            extra_key: [None, None],
             queue: BinaryHeap::new(),
             what: BTreeMap::new(),
             count: 0,
@@ -96,18 +118,22 @@ impl Pair {
 
     pub fn setup(&self, side: Side, run: u64) -> Setup {
         let names: [Name; 2] = ["node1.a.com", "node2.a.com"].map(|name| Name::try_from(name).unwrap());
-        let key = Key::new(3, Method::Md5, self.secret[side].as_bytes()).unwrap();
+        let key = |(id, secret): (u8, &str)| Key::new(id, Method::Md5, secret.as_bytes()).unwrap();
+        let ring = match self.extra_key[side] {
+            None => Keyring::new(3, [key((3, self.secret[side]))]),
+            Some(extra) => Keyring::new(extra.0, [key((3, self.secret[side])), key(extra)]),
+        };
         Setup {
             name: names[side].clone(),
             peer: names[1 - side].clone(),
             cluster: "linux-ha".try_into().unwrap(),
             timing: self.timing,
-            auto_failback: true,
+            auto_failback: self.auto_failback,
             links: self.links.iter().copied().collect(),
             groups: (0..self.groups).map(|n| GroupSetup { preferred: n % 2 == side, has_vip: true }).collect(),
             macs: Default::default(),
             digest: self.digest[side],
-            keys: Keyring::new(3, [key]).unwrap(),
+            keys: ring.unwrap(),
             run,
             seed: [run as u8; 32],
         }
@@ -120,6 +146,7 @@ impl Pair {
         it.runs += 1;
         it.node = Some(node);
         it.holds.resize(self.groups, false);
+        it.trouble.resize(self.groups, Trouble::default());
         it.left = false;
         it.steps.clear();
         self.drain(side);
@@ -137,6 +164,14 @@ impl Pair {
         it.node = None;
         it.wake = None;
         it.steps.clear();
+        it.backlog.clear();
+    }
+
+    /// The daemon is not scheduled for this long; what arrives waits for it.
+    pub fn freeze(&mut self, side: Side, span: Duration) {
+        let until = self.now + span;
+        self.boxes[side].frozen_until = Some(until);
+        self.at(until, What::Thaw { on: side });
     }
 
     /// SIGHUP after the files were changed: as many groups as now, all the same ones.
@@ -218,7 +253,7 @@ impl Pair {
         self.count += 1;
         let id = self.count;
         self.boxes[side].steps.insert(group, (id, verb));
-        if verb == Verb::Start {
+        if verb == Verb::Start && !self.boxes[side].trouble[usize::from(group)].start_fails {
             self.boxes[side].holds[usize::from(group)] = true;
         }
         self.at(self.now + self.step_time, What::StepEnds { on: side, group, id });
@@ -232,10 +267,14 @@ impl Pair {
             return;
         }
         it.steps.remove(&group);
-        if verb != Verb::Start {
+        let ok = match verb {
+            Verb::Start => !it.trouble[index].start_fails,
+            _ => !it.trouble[index].stop_fails,
+        };
+        if verb != Verb::Start && ok {
             it.holds[index] = false;
         }
-        self.tell(side, Input::Done { group, verb, ok: true });
+        self.tell(side, Input::Done { group, verb, ok });
     }
 
     /// Lives for `span`.
@@ -249,8 +288,26 @@ impl Pair {
         self.now = end;
     }
 
+    /// Lives until `condition` holds; panics after `limit`. How long it took.
+    pub fn until(&mut self, limit: Duration, condition: impl Fn(&Self) -> bool) -> Duration {
+        let begin = self.now;
+        let end = begin + limit;
+        while !condition(self) {
+            let next = self.next_moment().filter(|at| *at <= end);
+            assert!(next.is_some(), "not within {limit:?}\n{}", self.story());
+            self.now = self.now.max(next.unwrap());
+            self.one_event();
+            self.look();
+        }
+        self.now.since(begin)
+    }
+
+    fn awake(&self, side: Side) -> bool {
+        self.boxes[side].frozen_until.is_none()
+    }
+
     fn next_moment(&self) -> Option<Instant> {
-        let wakes = (0..2).filter_map(|side| self.boxes[side].wake.map(|(at, _)| at));
+        let wakes = (0..2).filter(|side| self.awake(*side)).filter_map(|side| self.boxes[side].wake.map(|(at, _)| at));
         let queued = self.queue.peek().map(|Reverse((at, _))| *at);
         wakes.chain(queued).min()
     }
@@ -262,7 +319,8 @@ impl Pair {
             return self.happen(what);
         }
         for side in [0, 1] {
-            if let Some((at, why)) = self.boxes[side].wake
+            if self.awake(side)
+                && let Some((at, why)) = self.boxes[side].wake
                 && at <= self.now
             {
                 self.boxes[side].wake = None;
@@ -273,8 +331,19 @@ impl Pair {
 
     fn happen(&mut self, what: What) {
         match what {
+            What::Arrives { to, link, bytes } if !self.awake(to) => self.boxes[to].backlog.push((link, bytes)),
             What::Arrives { to, link, bytes } => self.tell(to, Input::Bytes { link, bytes: &bytes }),
+            What::StepEnds { on, group, id } if !self.awake(on) => {
+                let until = self.boxes[on].frozen_until.unwrap();
+                self.at(until, What::StepEnds { on, group, id });
+            }
             What::StepEnds { on, group, id } => self.end_step(on, group, id),
+            What::Thaw { on } => {
+                self.boxes[on].frozen_until = None;
+                for (link, bytes) in std::mem::take(&mut self.boxes[on].backlog) {
+                    self.tell(on, Input::Bytes { link, bytes: &bytes });
+                }
+            }
         }
     }
 
@@ -301,6 +370,18 @@ impl Pair {
         self.boxes[side].node.as_ref().expect("the node is on")
     }
 
+    pub fn state(&self, side: Side, group: usize) -> State {
+        self.node(side).groups().nth(group).unwrap().state
+    }
+
+    pub fn sees_owner(&self, side: Side, group: usize) -> Owner {
+        self.node(side).groups().nth(group).unwrap().owner
+    }
+
+    pub fn term(&self, side: Side, group: usize) -> u8 {
+        self.node(side).groups().nth(group).unwrap().term.0
+    }
+
     pub fn peer(&self, side: Side) -> PeerState {
         self.node(side).peer()
     }
@@ -310,6 +391,10 @@ impl Pair {
         let started =
             |event: &Event| matches!(event, Event::Group { group: g, to: State::Starting, .. } if *g == group);
         self.boxes[side].events.iter().filter(|(at, event)| *at >= since && started(event)).count()
+    }
+
+    pub fn has_event(&self, side: Side, matching: impl Fn(&Event) -> bool) -> bool {
+        self.boxes[side].events.iter().any(|(_, event)| matching(event))
     }
 
     pub fn story(&self) -> String {

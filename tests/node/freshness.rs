@@ -1,11 +1,7 @@
 //! L5 on a pair in virtual time: what is not fresh changes nothing, whoever said it and whenever.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-mod pair;
-
+use crate::pair::{MS, Pair, Side};
 use lubdub::node::{Cause, Event, Input, Order, PeerState};
-use pair::{MS, Pair, Side};
 
 /// Frames of `side`, as they were sent.
 fn recording(pair: &Pair, side: Side) -> Vec<(u8, Vec<u8>)> {
