@@ -179,6 +179,7 @@ impl Pair {
         let setup = self.setup(side, 0);
         let kept: Vec<_> = (0..self.groups as u8).map(Some).collect();
         let now = self.now;
+        self.boxes[side].trouble.resize(self.groups, Trouble::default());
         if let Some(node) = &mut self.boxes[side].node {
             node.reload(now, setup, &kept);
             self.drain(side);
