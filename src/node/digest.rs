@@ -81,6 +81,9 @@ impl Node {
             events: _,
             events_lost: _,
             speech,
+            renewal,
+            look: (look, _),
+            fence: (fence, _),
             leaving,
             judge: _,
             wait,
@@ -95,6 +98,8 @@ impl Node {
         // With several keys the count of hellos also chooses the one to sign with.
         out.word(u64::from(speech.hellos()) % setup.keys.iter().count().max(1) as u64);
         speech.digest(&lens, setup.run, out);
+        renewal.digest(&lens, out);
+        out.word(u64::from(*look) << 1 | u64::from(*fence));
         match leaving {
             None => out.word(0),
             Some(Leaving::Stopping) => out.word(1),

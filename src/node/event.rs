@@ -74,6 +74,18 @@ pub enum Event {
         /// When the next is tried.
         again_in: Duration,
     },
+    /// The VIP of a group that this node would take is in use although nothing is heard from the peer (L9).
+    HeldOff {
+        /// Its number.
+        group: u8,
+        /// How long nothing fresh had been heard.
+        silent: Duration,
+    },
+    /// This node cannot see whether a VIP that it would take is in use (EYES).
+    Blind {
+        /// The group's number.
+        group: u8,
+    },
     /// This node's own loop was late.
     Stalled {
         /// By how much.
@@ -97,6 +109,12 @@ pub enum Cause {
     Goodbye,
     /// The peer has been silent for this long.
     Silence(Duration),
+    /// Every link has shown physical loss for this long, and the VIP is silent.
+    Unplugged(Duration),
+    /// The peer was fenced.
+    Fenced,
+    /// What a former run of this node left is taken on, and nothing at all was heard.
+    Adopted,
     /// The start succeeded.
     Started,
     /// The start failed.
@@ -118,6 +136,12 @@ pub enum Cause {
     },
     /// The peer holds it too and cannot hear this node.
     Unheard,
+    /// The peer answers for the VIP, and this node's claim is the weaker one.
+    Answered,
+    /// The lease ran out: nobody has renewed the VIP in time.
+    Lapsed,
+    /// The service LAN is out of reach, and so is the peer.
+    Blind,
     /// The daemon stops.
     Leaving,
     /// The peer to which it was to be given is gone.

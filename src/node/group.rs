@@ -5,7 +5,10 @@
 
 use super::digest::{Digest, Lens, maybe};
 use super::event::{Cause, Event};
+use super::evidence::Evidence;
+use super::guard::Guard;
 use super::setup::GroupSetup;
+use super::sight::{By, Sight};
 use crate::time::{Duration, Instant};
 use crate::wire::beat::{GroupWord, State, Term};
 use heapless::{Deque, Vec};
@@ -34,17 +37,9 @@ pub enum Verb {
     Drop,
     /// Announce the VIPs again. There is no answer to it.
     Announce,
-}
-
-/// Whether silence allows a takeover.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Silence {
-    /// Not long enough, or forbidden.
-    No,
-    /// Long enough, but not every link has been read in this turn.
-    Due,
-    /// Long enough, and every link has been read.
-    Judged(Duration),
+    /// Look what a former run has left, and touch nothing: [`Input::Found`](super::Input::Found) tells of a VIP whose
+    /// lease has not run out.
+    Inventory,
 }
 
 /// What a group may know when it decides.
@@ -64,7 +59,15 @@ pub(super) struct Scene<'a> {
     pub unheard: bool,
     /// The peer has left, and this was its last word on the group.
     pub goodbye: Option<&'a GroupWord>,
-    pub silence: Silence,
+    /// The newest word of the session, however old.
+    pub last_word: Option<&'a GroupWord>,
+    pub evidence: Evidence,
+    /// Nobody was ever heard in this run, trusted or not, and every link has carried a frame of it.
+    pub alone: bool,
+    pub guard: Guard,
+    /// How long nothing fresh has been heard.
+    pub silent: Duration,
+    pub initdead: Duration,
     /// This node is not leaving.
     pub willing: bool,
     /// auto_failback is on: since when the peer has been alive, and the least F.
@@ -81,6 +84,19 @@ pub(super) struct Effects {
     pub other: Option<Event>,
     /// Silence would let this group start: every link must be read, now.
     pub judge: bool,
+    /// The peer is to be fenced.
+    pub fence: bool,
+}
+
+/// Why a group that this node would take by evidence is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The VIP is in use (L9).
+    InUse,
+    /// This node could not hear it (EYES).
+    Blind,
+    /// The peer is to be fenced first.
+    Fencing,
 }
 
 #[derive(Clone, Copy)]
@@ -127,16 +143,23 @@ pub(super) struct Group {
     failbacks: Deque<Instant, FAILBACKS>,
     /// When the peer last said that it failed there.
     peer_failed_at: Option<Instant>,
+    pub sight: Sight,
+    /// Why it is not taken, and when that is said again.
+    hold: Option<(Hold, Instant)>,
+    /// A VIP of a former run, and when its lease runs out.
+    leftover: Option<Instant>,
 }
 
 impl Group {
-    /// A group of a new run: what it may have left behind is removed first (ADOPT).
-    pub fn new(number: u8, setup: GroupSetup) -> (Self, Verb) {
+    /// A group of a new run: what it may have left behind is looked for where it has a lease, and removed at once where
+    /// not (ADOPT).
+    pub fn new(number: u8, setup: GroupSetup, leased: bool) -> (Self, Verb) {
+        let verb = if leased && setup.has_vip { Verb::Inventory } else { Verb::Drop };
         let group = Self {
             number,
             setup,
             state: State::Stopping,
-            step: Some(Verb::Drop),
+            step: Some(verb),
             ask: None,
             wish: None,
             ordered: false,
@@ -152,8 +175,11 @@ impl Group {
             quiet_until: Instant::ZERO,
             failbacks: Deque::new(),
             peer_failed_at: None,
+            sight: Sight::default(),
+            hold: None,
+            leftover: None,
         };
-        (group, Verb::Drop)
+        (group, verb)
     }
 
     /// What a beat says of it.
@@ -186,6 +212,21 @@ impl Group {
         self.setup.has_vip
     }
 
+    /// Why evidence does not let it start.
+    pub fn held_off(&self) -> Option<Hold> {
+        self.hold.map(|(hold, _)| hold)
+    }
+
+    /// There is a VIP of it, or there may soon be one.
+    pub fn has_lease(&self) -> bool {
+        self.setup.has_vip && self.state.holds()
+    }
+
+    /// Taken by evidence, and not confirmed.
+    pub fn is_provisional(&self) -> bool {
+        self.provisional && self.state.holds()
+    }
+
     /// RELEASE: the peer may be using what this node gave it.
     pub fn is_granted(&self) -> bool {
         self.granted
@@ -211,9 +252,12 @@ impl Group {
         self.ask = None;
     }
 
-    pub fn deadline(&self, deadtime: Duration) -> Option<Instant> {
+    pub fn deadlines(&self, guard: &Guard, deadtime: Duration) -> impl Iterator<Item = Instant> {
         let unused = self.ask.and_then(|ask| ask.grant_heard).map(|at| at + deadtime);
-        [self.retry_at, unused].into_iter().flatten().min()
+        let cut = self.sight.cut_since().map(|at| at + deadtime);
+        let late = self.leftover.map(|until| last_third(until, guard));
+        let alarm = self.hold.map(|(_, again)| again);
+        [self.retry_at, unused, cut, self.leftover, late, alarm].into_iter().flatten()
     }
 
     pub fn heard(&mut self, now: Instant, theirs: &GroupWord) {
@@ -237,6 +281,21 @@ impl Group {
     /// A stall closes every ask, so that nothing that arrived during it is consent.
     pub fn stalled(&mut self) {
         self.ask = None;
+        self.sight.forget();
+    }
+
+    /// The kernel has ended a VIP of it that nobody renewed.
+    pub fn lapsed(&mut self, fx: &mut Effects) {
+        if self.has_lease() {
+            self.down(Verb::Drop, Cause::Lapsed, fx);
+        }
+    }
+
+    /// The inventory found a VIP whose lease runs until then.
+    pub fn found(&mut self, until: Instant) {
+        if self.step == Some(Verb::Inventory) {
+            self.leftover = Some(until);
+        }
     }
 
     pub fn peer_lives(&mut self) {
@@ -297,6 +356,8 @@ impl Group {
         match (verb, ok) {
             (Verb::Start, true) => self.started(fx),
             (Verb::Start, false) => self.down(Verb::Stop, Cause::StartFailed, fx),
+            (Verb::Inventory, ok) if ok && self.leftover.is_some() => {}
+            (Verb::Inventory, _) => self.begin(Verb::Drop, fx),
             (_, true) => self.stopped(fx),
             (_, false) => self.stop_failed(now, fx),
         }
@@ -354,7 +415,7 @@ impl Group {
     }
 
     fn rise(&mut self, scene: &Scene<'_>, fx: &mut Effects) {
-        if let Some(cause) = self.must_yield(scene, fx) {
+        if let Some(cause) = self.must_yield(scene, fx).or_else(|| self.is_lost(scene)) {
             self.down(Verb::Drop, cause, fx);
         } else if !scene.willing {
             self.down(Verb::Drop, Cause::Leaving, fx);
@@ -365,7 +426,7 @@ impl Group {
         if scene.two_way && scene.theirs.is_some_and(|theirs| !theirs.state.holds()) {
             self.confirm(fx);
         }
-        if let Some(cause) = self.must_yield(scene, fx) {
+        if let Some(cause) = self.must_yield(scene, fx).or_else(|| self.is_lost(scene)) {
             self.down(Verb::Drop, cause, fx);
         } else if !scene.willing {
             self.down(Verb::Stop, Cause::Leaving, fx);
@@ -393,14 +454,62 @@ impl Group {
         if self.step == Some(Verb::Stop) && scene.theirs.is_some_and(|theirs| theirs.state.holds()) {
             self.begin(Verb::Drop, fx);
         }
+        if let Some(until) = self.leftover.filter(|_| self.step.is_none()) {
+            return self.adopt(until, scene, fx);
+        }
         if self.step.is_none() && self.retry_at.is_some_and(|at| at <= scene.now) {
             self.retry_at = None;
             self.begin(Verb::Stop, fx);
         }
     }
 
+    /// ADOPT: the lease of a former run goes on by consent, or where nothing at all is heard while it ends; otherwise what
+    /// it left is removed.
+    fn adopt(&mut self, until: Instant, scene: &Scene<'_>, fx: &mut Effects) {
+        self.review_ask(scene);
+        let theirs = scene.theirs.is_some_and(|theirs| theirs.state.holds());
+        let cause = if theirs || !scene.willing || scene.now >= until || self.is_blind(scene) {
+            None
+        } else if self.has_consent(scene) {
+            Some(Cause::Consent)
+        } else if scene.alone && scene.now >= last_third(until, &scene.guard) {
+            Some(Cause::Adopted)
+        } else {
+            return;
+        };
+        self.leftover = None;
+        match cause {
+            Some(cause) => self.start(cause, fx),
+            None => {
+                self.ask = None;
+                self.begin(Verb::Drop, fx);
+            }
+        }
+    }
+
+    /// EYES: what this node took, nobody there could reach.
+    fn is_blind(&self, scene: &Scene<'_>) -> bool {
+        self.setup.has_vip && scene.guard.probes && self.sight.is_cut()
+    }
+
+    /// EYES and HEAL 3: whether the VIP is of no use here, or the peer has the better right to it and cannot say so.
+    fn is_lost(&self, scene: &Scene<'_>) -> Option<Cause> {
+        if !self.setup.has_vip || !scene.guard.probes || scene.theirs.is_some() {
+            return None;
+        }
+        let long = |since: Instant| scene.now >= since + scene.deadtime && scene.silent >= scene.deadtime;
+        if self.sight.cut_since().is_some_and(long) {
+            return Some(Cause::Blind);
+        }
+        // Both hold it. Whoever took it without consent yields; where both did, the preferred node keeps it.
+        let firm = scene.last_word.is_some_and(|word| word.state.holds() && !word.provisional);
+        let weaker = self.provisional && (firm || !self.setup.preferred);
+        let answered = !scene.two_way && self.sight.answered_within(scene.now, scene.deadtime);
+        (weaker && answered).then_some(Cause::Answered)
+    }
+
     /// ACQUIRE: whether this group may start here, and why.
-    fn may_start(&self, scene: &Scene<'_>, fx: &mut Effects) -> Option<Cause> {
+    fn may_start(&mut self, scene: &Scene<'_>, fx: &mut Effects) -> Option<Cause> {
         if !scene.willing {
             return None;
         }
@@ -408,10 +517,11 @@ impl Group {
         if failed && self.tried {
             return None;
         }
-        match scene.silence {
-            Silence::Judged(silent) => return Some(Cause::Silence(silent)),
-            Silence::Due => fx.judge = true,
-            Silence::No => {}
+        if let Some(cause) = self.may_claim(scene, fx) {
+            return Some(cause);
+        }
+        if self.is_blind(scene) {
+            return None;
         }
         if self.granted {
             return None;
@@ -422,6 +532,79 @@ impl Group {
         (!failed && self.has_consent(scene)).then_some(Cause::Consent)
     }
 
+    /// ACQUIRE c, d and e: a claim, which nobody has consented to.
+    fn may_claim(&mut self, scene: &Scene<'_>, fx: &mut Effects) -> Option<Cause> {
+        let outcome = match scene.evidence {
+            Evidence::None => return self.hold_off(None, scene, fx),
+            Evidence::Due => {
+                fx.judge = true;
+                return None;
+            }
+            Evidence::Fenced if self.is_blind(scene) => Err(Some(Hold::Blind)),
+            Evidence::Fenced => Ok(Cause::Fenced),
+            Evidence::Silence(silent) => self.look(Instant::ZERO, scene).map(|()| Cause::Silence(silent)),
+            Evidence::Unplugged(since) => self.look(since, scene).map(|()| Cause::Unplugged(scene.now.since(since))),
+        };
+        match outcome {
+            Ok(Cause::Fenced) => Some(Cause::Fenced),
+            Ok(_) if scene.guard.fencing => {
+                fx.fence = true;
+                self.hold_off(Some(Hold::Fencing), scene, fx)
+            }
+            Ok(cause) => Some(cause),
+            Err(hold) => self.hold_off(hold, scene, fx),
+        }
+    }
+
+    /// L9: whether the VIP is silent, as far as this node can see, by probes sent after `since`; if not, why it is to be
+    /// left alone, once that is known.
+    fn look(&self, since: Instant, scene: &Scene<'_>) -> Result<(), Option<Hold>> {
+        if !self.setup.has_vip || !scene.guard.probes {
+            return Ok(());
+        }
+        let silent = self.sight.is_silent(scene.now) && self.sight.looked_since(since);
+        if silent && self.sight.is_open() {
+            Ok(())
+        } else if silent || self.sight.is_cut() {
+            Err(Some(Hold::Blind))
+        } else if self.sight.answered_within(scene.now, scene.initdead) && !self.sight.is_silent(scene.now) {
+            Err(Some(Hold::InUse))
+        } else {
+            // The probes are on their way.
+            Err(self.held_off())
+        }
+    }
+
+    /// Says why a group is not taken: at once, and again after twice initdead.
+    fn hold_off(&mut self, hold: Option<Hold>, scene: &Scene<'_>, fx: &mut Effects) -> Option<Cause> {
+        let Some(hold) = hold else {
+            self.hold = None;
+            return None;
+        };
+        if self.hold.is_none_or(|(before, again)| before != hold || scene.now >= again) {
+            self.hold = Some((hold, scene.now + scene.initdead.times(2)));
+            fx.other = match hold {
+                Hold::InUse => Some(Event::HeldOff { group: self.number, silent: scene.silent }),
+                Hold::Blind => Some(Event::Blind { group: self.number }),
+                Hold::Fencing => None,
+            };
+        }
+        None
+    }
+
+    /// Somebody answers for a VIP of this group.
+    pub fn answered(&mut self, now: Instant, by: By, macs_known: bool) {
+        if by == By::Peer || !macs_known {
+            self.sight.answered(now);
+        }
+    }
+
+    /// Whether the VIP is to be asked for: before it is taken from a silent peer, and while the right to it is doubtful.
+    pub fn wants_look(&self, due: bool, two_way: bool) -> bool {
+        let taking = due && self.state.is_down() && self.step.is_none();
+        self.setup.has_vip && (taking || self.is_provisional() && !two_way)
+    }
+
     /// ACQUIRE a. The echo proves that the peer said so knowing of this ask, and lately: a grant composed before a stall,
     /// or delivered late by a flaky link, does not count.
     fn has_consent(&self, scene: &Scene<'_>) -> bool {
@@ -430,7 +613,7 @@ impl Group {
     }
 
     fn start(&mut self, cause: Cause, fx: &mut Effects) {
-        let claim = matches!(cause, Cause::Silence(_));
+        let claim = matches!(cause, Cause::Silence(_) | Cause::Unplugged(_) | Cause::Fenced | Cause::Adopted);
         let evidence = claim || cause == Cause::Goodbye;
         self.tried = self.state == State::Failed && evidence;
         self.ordered = self.wish == Some(Wish::Take) || self.ask.is_some_and(|ask| ask.ordered);
@@ -438,6 +621,8 @@ impl Group {
         self.seen = self.term;
         self.provisional = claim;
         self.granted = false;
+        self.hold = None;
+        self.sight.reset();
         self.attempts = self.attempts.saturating_add(1);
         self.turn(State::Starting, cause, fx);
         self.begin(Verb::Start, fx);
@@ -456,7 +641,8 @@ impl Group {
     fn review_ask(&mut self, scene: &Scene<'_>) {
         let Some(theirs) = scene.theirs else { return };
         let reason = self.reason_to_ask(theirs, scene);
-        let may = scene.willing && self.state == State::Stopped && !self.granted && scene.now >= self.quiet_until;
+        let free = self.state == State::Stopped && !self.granted || self.leftover.is_some();
+        let may = scene.willing && free && scene.now >= self.quiet_until && !self.is_blind(scene);
         let Some(ordered) = reason.filter(|_| may) else {
             self.ask = None;
             return;
@@ -476,6 +662,8 @@ impl Group {
             return Some(true);
         }
         match theirs.state {
+            // It runs here already: the peer must say that it may go on.
+            state if self.leftover.is_some() => (!state.holds()).then_some(false),
             State::Giving => Some(theirs.ordered),
             State::Stopped | State::Failed => Some(false),
             State::Held if self.setup.preferred && self.is_failback_due(scene) && !theirs.ordered => Some(false),
@@ -488,7 +676,8 @@ impl Group {
     /// RELEASE: grants what the peer asks for, unless this node asks with more right: an order beats no order, then the
     /// preferred node.
     fn answer(&mut self, scene: &Scene<'_>) {
-        let Some(theirs) = scene.theirs.filter(|theirs| scene.fresh && theirs.ask && theirs.state.is_down()) else {
+        // One that asks while it is `stopping` has found what a former run left, and would go on with it (ADOPT).
+        let Some(theirs) = scene.theirs.filter(|theirs| scene.fresh && theirs.ask && !theirs.state.holds()) else {
             return;
         };
         let theirs_wins = match self.ask {
@@ -594,7 +783,16 @@ impl Group {
             quiet_until,
             failbacks,
             peer_failed_at,
+            sight,
+            hold,
+            leftover,
         } = self;
+        sight.digest(lens, out);
+        maybe(out, *hold, |out, (hold, again)| {
+            out.word(hold as u64);
+            out.word(lens.until(again));
+        });
+        maybe(out, *leftover, |out, until| out.word(lens.until(until)));
         out.word(*state as u64);
         maybe(out, *step, |out, verb| out.word(verb as u64));
         maybe(out, *ask, |out, Ask { since, ordered, grant_heard }| {
@@ -622,4 +820,10 @@ impl Group {
             }
         });
     }
+}
+
+/// When a leftover may be adopted although nobody consents: the last third of the lease, in which a peer that had heard
+/// of this node before has not taken it yet.
+fn last_third(until: Instant, guard: &Guard) -> Instant {
+    until - guard.lease.map_or(Duration::ZERO, |lease| lease.length.part(3))
 }

@@ -108,6 +108,7 @@ impl Node {
         self.links.iter_mut().for_each(super::link::Link::session_began);
         self.groups.iter_mut().for_each(|group| group.session_began(new_run));
         self.speech.offer_used();
+        self.renewal.is_known();
         self.note(Event::Session { new_run });
         let mine = self.setup.timing.deadtime;
         let theirs = self.peer.session.as_ref().map_or(mine, |session| session.facts.deadtime);
@@ -127,6 +128,7 @@ impl Node {
             return self.count_noise(number);
         }
         if self.links[usize::from(number)].hear(self.now, seq) {
+            self.links[usize::from(number)].lost_at = None;
             self.take_news(seq, beat);
         }
     }
@@ -173,6 +175,9 @@ impl Node {
         let Some(session) = self.peer.session.as_mut() else { return };
         let first = session.news.is_none();
         let goodbye = beat.goodbye;
+        if beat.blind {
+            self.peer.blind_at = Some(self.now);
+        }
         if !session.hear(self.now, seq, beat, timing.deadtime) {
             return;
         }

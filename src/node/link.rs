@@ -104,6 +104,8 @@ pub(super) struct Link {
     pub heard_at: Option<Instant>,
     pub noise_at: Option<Instant>,
     pub looped_at: Option<Instant>,
+    /// Since when its lines show that the other end is gone.
+    pub lost_at: Option<Instant>,
     pub owes_beat: bool,
     pub owes_hello: bool,
     pub hello_at: Option<Instant>,
@@ -125,6 +127,7 @@ impl Link {
             heard_at: None,
             noise_at: None,
             looped_at: None,
+            lost_at: None,
             owes_beat: false,
             owes_hello: false,
             hello_at: None,
@@ -222,6 +225,7 @@ impl Link {
             heard_at,
             noise_at: _,
             looped_at: _,
+            lost_at,
             owes_beat,
             owes_hello,
             hello_at,
@@ -230,6 +234,7 @@ impl Link {
             marks: _,
             next_mark: _,
         } = self;
+        out.word(u64::from(lost_at.is_some()));
         for flag in [device, owes_beat, owes_hello] {
             out.word(u64::from(*flag));
         }

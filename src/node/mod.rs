@@ -14,30 +14,38 @@
 mod callers;
 mod digest;
 mod event;
+mod evidence;
 mod group;
+mod guard;
 mod hear;
 mod link;
 mod peer;
+mod renewal;
 mod session;
 mod setup;
+mod sight;
 mod speak;
 mod status;
 
 pub use digest::{Digest, nonce_name, series};
 pub use event::{Cause, Event};
-pub use group::{START_ATTEMPTS, STOP_RETRY, STOP_RETRY_MAX, Verb};
+pub use group::{Hold, START_ATTEMPTS, STOP_RETRY, STOP_RETRY_MAX, Verb};
+pub use guard::{Guard, Lease, RENEW_WITHIN, outlasts};
 pub use link::{Counters, LinkState, LinkWhy};
 pub use peer::{PeerState, Untrusted};
 pub use setup::{Cluster, GroupSetup, LinkKind, Name, Setup, Timing};
+pub use sight::{ANSWER_WAIT, By, Eyes, PROBES};
 pub use status::{GroupStatus, LinkStatus, Owner, Refusal};
 
 use crate::time::{Duration, Instant};
 use crate::wire::beat::{GROUPS_MAX, LINKS_MAX};
 use crate::wire::envelope::Sealed;
-use group::{Effects, Group, Scene, Silence};
+use evidence::weigh;
+use group::{Effects, Group, Scene};
 use heapless::{Deque, Vec};
 use link::Link;
 use peer::Peer;
+use renewal::Renewal;
 
 /// How long a goodbye is repeated at most, where deadtime is not shorter.
 pub const GOODBYE_MAX: Duration = Duration::from_secs(1);
@@ -76,9 +84,50 @@ pub enum Input<'a> {
     },
     /// An operator's order.
     Order(Order),
+    /// The modem lines of a cable, or the carrier of a direct one, have shown its other end, and do not any more; or show
+    /// it again. Never said of a link that goes through the service LAN, nor of one that has shown nothing yet.
+    Line {
+        /// The link.
+        link: u8,
+        /// The other end is gone.
+        lost: bool,
+    },
+    /// A probe has been sent for every VIP of a group.
+    Probed {
+        /// The group.
+        group: u8,
+    },
+    /// Somebody else answers for a VIP of a group, or announces it.
+    Answered {
+        /// The group.
+        group: u8,
+        /// Who.
+        by: By,
+    },
+    /// Whether answers about a group's VIPs could be heard.
+    Eyes {
+        /// The group.
+        group: u8,
+        /// How far.
+        eyes: Eyes,
+    },
+    /// The kernel has ended a VIP of a group that nobody renewed.
+    Lapsed {
+        /// The group.
+        group: u8,
+    },
+    /// The inventory has found all VIPs of a group, with a lease of a former run. The step's `Done` follows.
+    Found {
+        /// The group.
+        group: u8,
+        /// When the lease runs out.
+        until: Instant,
+    },
+    /// The peer is off for certain: a device has confirmed it, or a human vouches for it. Ignored while it lives.
+    Fenced,
     /// Time has passed.
     Wake {
-        /// Every link was read since the deadline passed.
+        /// Every link was read since the deadline passed, and the service LAN's answers too.
         swept: bool,
     },
 }
@@ -115,6 +164,22 @@ pub enum Output {
         /// The step.
         verb: Verb,
     },
+    /// Renew the lease of every VIP here until then, and give what remains of it to those added before the next renewal;
+    /// [`Instant::FAR`]: they stay until they are removed. A shell that is later than [`RENEW_WITHIN`] leaves it.
+    Renew {
+        /// When they end.
+        until: Instant,
+    },
+    /// Ask for the VIPs of these groups, and no others, on the service LAN from now on.
+    Look {
+        /// The groups.
+        groups: Groups,
+    },
+    /// See to it that the peer is off, from now on or not any more.
+    Fence {
+        /// It is wanted.
+        wanted: bool,
+    },
     /// For the log and the status.
     Note(Event),
     /// Everything is released and goodbye is said: the daemon may exit.
@@ -139,6 +204,8 @@ pub enum Why {
     Line,
     /// A link has been silent for deadtime, or strangers have.
     Link,
+    /// The VIPs of a silent peer are to be asked for.
+    Look,
     /// A stop is tried again, or an unused grant given back.
     Group,
     /// The preferred node has been back for long enough.
@@ -160,6 +227,11 @@ pub struct Node {
     events: Deque<Event, EVENTS_MAX>,
     events_lost: u32,
     speech: speak::Speech,
+    renewal: Renewal,
+    /// The groups whose VIPs are asked for, and whether the shell knows.
+    look: (Groups, bool),
+    /// The peer is to be fenced, and whether the shell knows.
+    fence: (bool, bool),
     leaving: Option<Leaving>,
     judge: bool,
     wait: Option<(Instant, Why)>,
@@ -178,7 +250,7 @@ impl Node {
         let mut groups = Vec::new();
         let mut runs = Deque::new();
         for (number, group) in (0..).zip(&setup.groups) {
-            let (group, verb) = Group::new(number, *group);
+            let (group, verb) = Group::new(number, *group, setup.guard.lease.is_some());
             let room = groups.push(group).is_ok() && runs.push_back((number, verb)).is_ok();
             assert!(room, "as many groups as a setup holds");
         }
@@ -192,6 +264,9 @@ impl Node {
             events: Deque::new(),
             events_lost: 0,
             speech: speak::Speech::new(now),
+            renewal: Renewal::new(setup.guard.lease),
+            look: (0, true),
+            fence: (false, true),
             leaving: None,
             judge: false,
             wait: None,
@@ -209,11 +284,22 @@ impl Node {
         if let Some((until, _)) = wait {
             self.notice_stall(until);
         }
+        self.notice_lapse();
         match input {
             Input::Bytes { link, bytes } => self.hear(link, bytes),
             Input::Carrier { link, up } => self.carrier(link, up),
             Input::Done { group, verb, ok } => self.with_group(group, |group, now, fx| group.done(now, verb, ok, fx)),
             Input::Order(order) => self.obey(order),
+            Input::Line { link, lost } => self.line(link, lost),
+            Input::Probed { group } => self.see(group, |group, now| group.sight.probed(now)),
+            Input::Answered { group, by } => {
+                let known = !self.peer.macs.is_empty();
+                self.see(group, |group, now| group.answered(now, by, known));
+            }
+            Input::Eyes { group, eyes } => self.see(group, |group, now| group.sight.eyes(now, eyes)),
+            Input::Lapsed { group } => self.with_group(group, |group, _, fx| group.lapsed(fx)),
+            Input::Found { group, until } => self.see(group, |group, _| group.found(until)),
+            Input::Fenced => self.peer.fenced = !self.peer.is_alive(self.now, &self.setup),
             Input::Wake { .. } => {}
         }
         self.settle(matches!(input, Input::Wake { swept: true }));
@@ -231,6 +317,7 @@ impl Node {
         let old = core::mem::replace(&mut self.setup, setup);
         self.setup.keys = self.setup.keys.clone().in_place_of(&old.keys);
         (self.setup.run, self.setup.seed, self.setup.links) = (old.run, old.seed, old.links);
+        self.renewal.reload(self.setup.guard.lease);
         self.peer.withdraw_offer();
         if self.setup.digest != old.digest {
             self.peer.part(self.now);
@@ -244,7 +331,7 @@ impl Node {
             let group = match was.and_then(|was| before.get_mut(usize::from(was))?.take()) {
                 Some(group) => group.renamed(number, *setup),
                 None => {
-                    let (group, verb) = Group::new(number, *setup);
+                    let (group, verb) = Group::new(number, *setup, false);
                     self.runs.push_back((number, verb)).expect("a drained queue has room for a step a group");
                     group
                 }
@@ -266,8 +353,19 @@ impl Node {
         if let Some((link, frame)) = self.next_frame() {
             return Output::Transmit { link, frame };
         }
+        if let Some(until) = self.next_renewal() {
+            return Output::Renew { until };
+        }
         if let Some(group) = self.starts.pop_front() {
             return Output::Run { group, verb: Verb::Start };
+        }
+        if let (groups, known @ false) = &mut self.look {
+            *known = true;
+            return Output::Look { groups: *groups };
+        }
+        if let (wanted, known @ false) = &mut self.fence {
+            *known = true;
+            return Output::Fence { wanted: *wanted };
         }
         if let Some(event) = self.next_event() {
             return Output::Note(event);
@@ -291,6 +389,37 @@ impl Node {
         self.links.iter_mut().for_each(|link| link.stalled(length));
         self.groups.iter_mut().for_each(Group::stalled);
         self.note(Event::Stalled { length });
+    }
+
+    /// An owner whose stall outlasted its lease drops its VIPs before anything else is said.
+    fn notice_lapse(&mut self) {
+        if self.renewal.has_lapsed(self.now) {
+            self.renewal.rest();
+            for number in 0..self.groups.len() as u8 {
+                self.with_group(number, |group, _, fx| group.lapsed(fx));
+            }
+        }
+    }
+
+    /// The lease is renewed in a turn that has just spoken, and where a claim is about to be carried out.
+    fn next_renewal(&mut self) -> Option<Instant> {
+        if !self.groups.iter().any(Group::has_lease) {
+            self.renewal.rest();
+            return None;
+        }
+        self.renewal.due(self.now, self.setup.timing.keepalive, !self.starts.is_empty())
+    }
+
+    fn see(&mut self, number: u8, take: impl FnOnce(&mut Group, Instant)) {
+        if let Some(group) = self.groups.get_mut(usize::from(number)) {
+            take(group, self.now);
+        }
+    }
+
+    fn line(&mut self, link: u8, lost: bool) {
+        if let Some(link) = self.links.get_mut(usize::from(link)) {
+            link.lost_at = lost.then(|| link.lost_at.unwrap_or(self.now));
+        }
     }
 
     fn carrier(&mut self, link: u8, up: bool) {
@@ -326,13 +455,46 @@ impl Node {
         if !self.peer.left && self.peer.session.as_ref().is_some_and(|session| session.is_spent()) {
             self.peer.session = None;
         }
+        self.peer.unplugged = self.unplugged();
         self.judge_peer(swept);
         self.judge_links();
+        let mut fence = false;
         for number in 0..self.groups.len() as u8 {
-            self.decide(number, swept);
+            fence |= self.decide(number, swept);
         }
+        let fence = fence && !self.peer.fenced || self.fence.0 && !self.fencing_is_over();
+        self.fence = (fence, self.fence.1 && fence == self.fence.0);
+        self.look();
         self.leave();
         self.prepare_speech();
+    }
+
+    /// Since when every link has lost its other end, which each had shown.
+    fn unplugged(&self) -> Option<Instant> {
+        let mut lost = self.links.iter().map(|link| link.lost_at);
+        lost.try_fold(Instant::ZERO, |last, lost| Some(last.max(lost?))).filter(|_| self.peer.ever_heard)
+    }
+
+    fn fencing_is_over(&self) -> bool {
+        self.peer.fenced || self.peer.left || self.peer.is_alive(self.now, &self.setup)
+    }
+
+    /// L9: from warntime on the VIPs of a silent peer are asked for, so that it costs no time.
+    fn look(&mut self) {
+        let (peer, setup, now) = (&self.peer, &self.setup, self.now);
+        let session = peer.session.as_ref().filter(|_| peer.is_alive(now, setup));
+        let two_way = session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime));
+        let silent = now >= peer.look_at(now, setup) || peer.unplugged.is_some();
+        let due = silent && self.leaving.is_none() && !peer.left;
+        let mut groups = 0;
+        for (number, group) in (0..).zip(&mut self.groups) {
+            if setup.guard.probes && group.wants_look(due, two_way) {
+                groups |= 1 << number;
+            } else {
+                group.sight.forget();
+            }
+        }
+        self.look = (groups, self.look.1 && groups == self.look.0);
     }
 
     fn judge_peer(&mut self, swept: bool) {
@@ -365,9 +527,11 @@ impl Node {
         if let Some(why) = peer.untrusted(self.now, setup) {
             return PeerState::Untrusted(why);
         }
-        let dead = self.now >= peer.silent_since + peer.patience(setup);
+        let dead = self.now >= peer.silent_since + peer.patience(setup) || peer.unplugged.is_some();
+        let in_use = self.groups.iter().any(|group| group.held_off() == Some(Hold::InUse));
         match peer.state {
-            PeerState::Dead => PeerState::Dead,
+            PeerState::Dead | PeerState::SplitSuspected if in_use => PeerState::SplitSuspected,
+            PeerState::Dead | PeerState::SplitSuspected => PeerState::Dead,
             _ if dead && swept => PeerState::Dead,
             PeerState::Untrusted(_) if !dead => PeerState::Unknown,
             state => {
@@ -394,9 +558,11 @@ impl Node {
         }
     }
 
-    fn decide(&mut self, number: u8, swept: bool) {
+    /// Whether the peer is to be fenced for it.
+    fn decide(&mut self, number: u8, swept: bool) -> bool {
         let mut fx = Effects::default();
         let (peer, setup, now) = (&self.peer, &self.setup, self.now);
+        let everywhere = self.links.iter().all(|link| link.counters.tx_frames > 0);
         let group = &mut self.groups[usize::from(number)];
         let session = peer.session.as_ref();
         let news = session.and_then(|session| session.news.as_ref());
@@ -415,14 +581,21 @@ impl Node {
             two_way: session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime)),
             unheard: session.is_some_and(|session| session.is_unheard(keepalive.times(2))),
             goodbye: word.filter(|_| peer.left),
-            silence: silence(peer, setup, now, group.has_vip(), swept),
+            last_word: word,
+            evidence: weigh(peer, setup, now, (group.has_vip(), group.is_granted()), swept),
+            alone: everywhere && peer.nobody_was_heard(),
+            guard: setup.guard,
+            silent: now.since(peer.silent_since),
+            initdead: setup.timing.initdead,
             willing: self.leaving.is_none(),
             failback: failback(peer, setup),
             keepalive,
             deadtime: setup.timing.deadtime,
         };
         group.decide(&scene, &mut fx);
+        let fence = fx.fence;
         self.apply(number, fx);
+        fence
     }
 
     fn with_group(&mut self, number: u8, act: impl FnOnce(&mut Group, Instant, &mut Effects)) {
@@ -450,6 +623,10 @@ impl Node {
 
     fn begin(&mut self, number: u8, verb: Verb) {
         let room = if verb == Verb::Start {
+            if self.peer.session.is_none() {
+                // There is nobody to tell of the claim, but the lease begins with what is said.
+                self.links.iter_mut().for_each(|link| link.owes_hello = true);
+            }
             self.starts.push_back(number).is_ok()
         } else {
             // A start that was not said yet is not begun.
@@ -493,9 +670,7 @@ impl Node {
                 soonest = (at, why);
             }
         };
-        for has_vip in [false, true] {
-            at(Some(self.peer.takeover_at(setup, has_vip)), Why::Judge);
-        }
+        at(Some(self.peer.look_at(now, setup)).filter(|_| setup.guard.probes), Why::Look);
         at(Some(self.peer.silent_since + self.peer.patience(setup)), Why::Judge);
         at(self.peer.untrusted_until(setup), Why::Link);
         for link in &self.links {
@@ -503,7 +678,11 @@ impl Node {
         }
         let failback = failback(&self.peer, setup);
         for group in &self.groups {
-            at(group.deadline(setup.timing.deadtime), Why::Group);
+            at(Some(self.peer.takeover_at(now, setup, group.has_vip(), group.is_granted())), Why::Judge);
+            at(group.sight.silent_at(), Why::Judge);
+            for due in group.deadlines(&setup.guard, setup.timing.deadtime) {
+                at(Some(due), Why::Group);
+            }
             at(failback.map(|(since, least)| group.failback_at(now, since, least)), Why::Failback);
         }
         if let Some(Leaving::Goodbye { until, .. }) = self.leaving {
@@ -526,18 +705,8 @@ impl Node {
     }
 }
 
-fn silence(peer: &Peer, setup: &Setup, now: Instant, has_vip: bool, swept: bool) -> Silence {
-    if peer.is_alive(now, setup) || peer.left || now < peer.takeover_at(setup, has_vip) {
-        Silence::No
-    } else if swept {
-        Silence::Judged(now.since(peer.silent_since))
-    } else {
-        Silence::Due
-    }
-}
-
 /// FAILBACK: since when the peer has been in session, and the least F: the larger initdead of the two.
 fn failback(peer: &Peer, setup: &Setup) -> Option<(Instant, Duration)> {
-    let session = peer.session.as_ref().filter(|_| setup.auto_failback)?;
-    Some((peer.alive_since?, setup.timing.initdead.max(session.facts.initdead)))
+    let session = peer.session.as_ref().filter(|_| setup.auto_failback && !peer.is_blind())?;
+    Some((peer.alive_since?.max(peer.blind_at.unwrap_or_default()), setup.timing.initdead.max(session.facts.initdead)))
 }

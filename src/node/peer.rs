@@ -2,9 +2,11 @@
 
 use super::callers::{Caller, Callers};
 use super::digest::{Digest, Lens, maybe, nonce_name};
+use super::guard::outlasts;
 use super::link::within;
 use super::session::Session;
 use super::setup::Setup;
+use super::sight::{ANSWER_WAIT, PROBES};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, Method};
 use crate::wire::hello::{Hello, MACS_MAX, Nonce};
@@ -21,6 +23,8 @@ pub enum PeerState {
     Dead,
     /// It said goodbye with every group stopped.
     Left,
+    /// Silent for as long as any lease of it, and yet its MAC answers for a VIP: every heartbeat link is broken.
+    SplitSuspected,
     /// Somebody is there whom this node must not trust.
     Untrusted(Untrusted),
 }
@@ -85,6 +89,14 @@ pub(super) struct Peer {
     /// The session before this node's haresources changed. Beats in it are the peer's, but their groups' numbers mean
     /// something else: they show that it is there, and nothing more.
     pub former: Option<Session>,
+    /// Since when every link has lost its other end.
+    pub unplugged: Option<Instant>,
+    /// When it last said that it cannot see the service LAN.
+    pub blind_at: Option<Instant>,
+    /// An operator or a device has made sure that it is off; until it is heard again.
+    pub fenced: bool,
+    /// A lease told before that is longer than the present one, and when it has run out.
+    former_lease: (Duration, Instant),
     /// The setup has changed: a new session is to tell the peer.
     pub renew: bool,
 
@@ -136,6 +148,10 @@ impl Peer {
             stall_floor: 0,
             unauthentic_at: None,
             former: None,
+            unplugged: None,
+            blind_at: None,
+            fenced: false,
+            former_lease: (Duration::ZERO, Instant::ZERO),
             renew: false,
 
             macs: Vec::new(),
@@ -242,6 +258,7 @@ impl Peer {
     fn begin(&mut self, now: Instant, setup: &Setup, caller: &Caller) -> bool {
         let Caller { nonce, sequence, facts, ref macs, key, .. } = *caller;
         let new_run = self.last_run.is_none_or(|(run, _)| run != facts.run);
+        self.remember_lease(now, facts.lease);
         let known = self.last_run.filter(|_| !new_run).map_or(0, |(_, sequence)| sequence);
         self.session = Some(Session::new(now, self.offer, nonce, facts, key, setup.timing.deadtime));
         self.offer = self.nonces.draw();
@@ -259,6 +276,21 @@ impl Peer {
         }
         self.lives(now);
         new_run
+    }
+
+    /// What was renewed before this session may outlast what it tells.
+    fn remember_lease(&mut self, now: Instant, told: Duration) {
+        let before = self.lease(now);
+        if before > told {
+            self.former_lease = (before, now + outlasts(before));
+        }
+    }
+
+    /// How long after its last renewal a VIP of the peer has ended for certain; zero where it has told of no lease.
+    pub fn lease(&self, now: Instant) -> Duration {
+        let told = self.session.as_ref().map_or(Duration::ZERO, |session| session.facts.lease);
+        let (former, until) = self.former_lease;
+        if now < until { told.max(former) } else { told }
     }
 
     /// What was offered with another setup begins no session: the peer would not know the new one, and this node not the
@@ -279,6 +311,7 @@ impl Peer {
     pub fn lives(&mut self, now: Instant) {
         self.silent_since = now;
         self.ever_heard = true;
+        self.fenced = false;
     }
 
     /// Somebody untrusted is there. `certain`: these frames are fresh and authentic, or came over a cable, where nobody
@@ -304,7 +337,10 @@ impl Peer {
     }
 
     pub fn is_alive(&self, now: Instant, setup: &Setup) -> bool {
-        self.session.is_some() && !self.left && now < self.silent_since + setup.timing.deadtime
+        self.session.is_some()
+            && !self.left
+            && self.unplugged.is_none()
+            && now < self.silent_since + setup.timing.deadtime
     }
 
     /// Why somebody untrusted is present; beside a live session such frames are only counted.
@@ -315,6 +351,16 @@ impl Peer {
 
     pub fn untrusted_until(&self, setup: &Setup) -> Option<Instant> {
         self.untrusted.map(|(_, at)| at + setup.timing.deadtime)
+    }
+
+    /// Neither the peer nor anybody untrusted.
+    pub fn nobody_was_heard(&self) -> bool {
+        !self.ever_heard && self.untrusted.is_none() && self.callers.iter().next().is_none()
+    }
+
+    /// Its latest word is that it cannot see the service LAN.
+    pub fn is_blind(&self) -> bool {
+        self.session.as_ref().and_then(|session| session.news.as_ref()).is_some_and(|news| news.beat.blind)
     }
 
     /// How long silence must last: deadtime, or initdead for a peer never heard in this run.
@@ -336,6 +382,10 @@ impl Peer {
             // Told to the shell alone.
             macs: _,
             former,
+            unplugged,
+            blind_at,
+            fenced,
+            former_lease: (former_lease, former_lease_until),
             renew,
             untrusted,
             barred_at,
@@ -357,10 +407,15 @@ impl Peer {
             PeerState::Dead => 2,
             PeerState::Left => 3,
             PeerState::Untrusted(_) => 4,
+            PeerState::SplitSuspected => 5,
         });
+        maybe(out, *unplugged, |out, at| out.word(lens.until(at + timing.initdead)));
+        out.word(lens.fresh(*blind_at, timing.initdead.times(8)));
+        out.word(former_lease.as_micros());
+        out.word(lens.until(*former_lease_until));
         // Twice: a doubt may delay a takeover by one more initdead.
         out.word(lens.until(*silent_since + timing.initdead.times(2)));
-        for flag in [ever_heard, left, renew] {
+        for flag in [ever_heard, left, renew, fenced] {
             out.word(u64::from(*flag));
         }
         // How long ago is told by the groups, which know F.
@@ -380,14 +435,34 @@ impl Peer {
         out.name(nonce_name(offer));
     }
 
+    /// How long silence must last before a group may be taken: patience, and as long as the peer's lease on a VIP.
+    /// `granted`: the peer may have used this node's grant without having been heard since.
+    fn wait(&self, now: Instant, setup: &Setup, has_vip: bool, granted: bool) -> Duration {
+        let patience = self.patience(setup);
+        if !has_vip || !setup.guard.outlast {
+            return patience;
+        }
+        let own = setup.guard.lease.map_or(Duration::ZERO, |lease| lease.ends_within());
+        let lease = if self.ever_heard { self.lease(now) } else { own };
+        let wait = patience.max(outlasts(lease));
+        if granted { wait + lease } else { wait }
+    }
+
     /// When silence allows a takeover. Unauthentic frames from Ethernet delay the start of a group with a VIP by one more
     /// initdead at most; other untrusted frames forbid it for as long as they come.
-    pub fn takeover_at(&self, setup: &Setup, has_vip: bool) -> Instant {
+    pub fn takeover_at(&self, now: Instant, setup: &Setup, has_vip: bool, granted: bool) -> Instant {
         let quiet = |at: Option<Instant>| at.map_or(Instant::ZERO, |at| at + setup.timing.deadtime);
-        let due = self.silent_since + self.patience(setup);
+        let due = self.silent_since + self.wait(now, setup, has_vip, granted);
         let doubt = quiet(self.doubted_at);
         let doubt = if has_vip { doubt.min(due + setup.timing.initdead) } else { doubt };
         due.max(quiet(self.barred_at)).max(doubt)
+    }
+
+    /// When to begin to ask for VIPs: at warntime, or just early enough for the probes that must stay unanswered.
+    pub fn look_at(&self, now: Instant, setup: &Setup) -> Instant {
+        let probes = ANSWER_WAIT.times(u64::from(PROBES));
+        let wait = self.wait(now, setup, true, false) - probes;
+        self.silent_since + if self.ever_heard { wait.min(setup.timing.warntime) } else { wait }
     }
 }
 

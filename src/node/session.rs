@@ -19,6 +19,8 @@ pub(super) struct Facts {
     pub keepalive: Duration,
     pub deadtime: Duration,
     pub initdead: Duration,
+    /// How long after its last renewal a VIP of the peer has ended for certain; zero: it has no lease.
+    pub lease: Duration,
 }
 
 impl Facts {
@@ -29,6 +31,7 @@ impl Facts {
             keepalive: millis(hello.keepalive_ms),
             deadtime: millis(hello.deadtime_ms),
             initdead: millis(hello.initdead_ms),
+            lease: millis(hello.lease_ms),
         }
     }
 }
@@ -36,9 +39,9 @@ impl Facts {
 impl Facts {
     /// What of them decides.
     pub fn digest(&self, out: &mut impl Digest) {
-        let Self { run, keepalive, deadtime, initdead } = self;
+        let Self { run, keepalive, deadtime, initdead, lease } = self;
         out.name(*run);
-        for span in [keepalive, deadtime, initdead] {
+        for span in [keepalive, deadtime, initdead, lease] {
             out.word(span.as_micros());
         }
     }
@@ -60,9 +63,9 @@ impl News {
     /// session's `rx_top` already.
     fn digest(&self, lens: &Lens, keepalive: Duration, own: (u64, u64), out: &mut impl Digest) {
         let Self { at, beat, echo, echo_sent } = self;
-        let Beat { seq: _, echo: _, heard, goodbye, blind: _, groups } = beat;
+        let Beat { seq: _, echo: _, heard, goodbye, blind, groups } = beat;
         out.word(lens.until(*at + keepalive.max(lens.timing.keepalive).times(2)));
-        out.word(u64::from(*heard) << 1 | u64::from(*goodbye));
+        out.word(u64::from(*heard) << 2 | u64::from(*blind) << 1 | u64::from(*goodbye));
         groups.iter().for_each(|word| out.word(u64::from(word.to_bits())));
         out.count(own, *echo);
         out.word(lens.fresh(*echo_sent, lens.timing.deadtime));

@@ -1,5 +1,6 @@
 //! What a node must be told before it lives.
 
+use super::guard::Guard;
 use crate::time::Duration;
 use crate::wire::auth::Keyring;
 use crate::wire::beat::{GROUPS_MAX, LINKS_MAX};
@@ -67,6 +68,8 @@ pub struct Setup {
     pub macs: Vec<[u8; 6], MACS_MAX>,
     /// Digest of haresources and auto_failback.
     pub digest: [u8; 8],
+    /// What keeps a silent node from being a second owner.
+    pub guard: Guard,
     /// The keys.
     pub keys: Keyring,
     /// Names this life of the daemon; random.

@@ -2,6 +2,7 @@
 //! one frame old.
 
 use super::digest::{Digest, Lens};
+use super::guard::Lease;
 use super::{Leaving, Node, Why};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::Key;
@@ -15,6 +16,7 @@ use heapless::Vec;
 struct Content {
     heard: u8,
     goodbye: bool,
+    blind: bool,
     groups: Vec<GroupWord, GROUPS_MAX>,
 }
 
@@ -48,10 +50,10 @@ impl Speech {
 
     /// What of it decides; the hellos are counted over `run`.
     pub fn digest(&self, lens: &Lens, run: u64, out: &mut impl Digest) {
-        let Self { next_beat, at_once, content: Content { heard, goodbye, groups }, hellos } = self;
+        let Self { next_beat, at_once, content: Content { heard, goodbye, blind, groups }, hellos } = self;
         out.word(lens.until(*next_beat));
         out.word(u64::from(*at_once));
-        out.word(u64::from(*heard) << 1 | u64::from(*goodbye));
+        out.word(u64::from(*heard) << 2 | u64::from(*blind) << 1 | u64::from(*goodbye));
         groups.iter().for_each(|word| out.word(u64::from(word.to_bits())));
         out.count((run, run), u64::from(*hellos));
     }
@@ -88,6 +90,7 @@ impl Node {
         Content {
             heard: heard.fold(0, |bits, (number, _)| bits | 1 << number),
             goodbye: matches!(self.leaving, Some(Leaving::Goodbye { .. } | Leaving::Left)),
+            blind: self.setup.guard.probes && self.groups.iter().any(|group| group.has_vip() && group.sight.is_cut()),
             groups: self.groups.iter().map(super::Group::word).collect(),
         }
     }
@@ -109,7 +112,7 @@ impl Node {
         for number in 0..self.links.len() as u8 {
             let link = &mut self.links[usize::from(number)];
             let beat = link.owes_beat && in_session;
-            if !(beat || link.owes_hello) || link.busy(self.now).is_some() && !(claim && beat) {
+            if !(beat || link.owes_hello) || link.busy(self.now).is_some() && !claim {
                 continue;
             }
             let frame = if beat {
@@ -122,6 +125,7 @@ impl Node {
             };
             if let Some(frame) = frame {
                 self.links[usize::from(number)].sent(self.now, frame.bytes().len(), frame.mark());
+                self.renewal.spoke();
                 return Some((number, frame));
             }
         }
@@ -138,7 +142,7 @@ impl Node {
             echo: session.echo(),
             heard: content.heard,
             goodbye: content.goodbye,
-            blind: false,
+            blind: content.blind,
             groups: content.groups.clone(),
         };
         Some(seal_beat(key, number, &session.outbound(), seq, &beat))
@@ -158,7 +162,7 @@ impl Node {
             keepalive_ms: millis(setup.timing.keepalive),
             deadtime_ms: millis(setup.timing.deadtime),
             initdead_ms: millis(setup.timing.initdead),
-            lease_ms: 0,
+            lease_ms: lease_ms(self.renewal.told()),
             digest: setup.digest,
             macs: setup.macs.clone(),
             fingerprints: setup.keys.iter().map(Key::fingerprint).take(FINGERPRINTS_MAX).collect(),
@@ -177,6 +181,11 @@ impl Node {
             _ => (self.speech.next_beat, Why::Beat),
         }
     }
+}
+
+/// What a hello tells of a lease.
+fn lease_ms(lease: Option<Lease>) -> u32 {
+    lease.map_or(0, |lease| lease.ends_within().as_micros().div_ceil(1000).try_into().unwrap_or(u32::MAX))
 }
 
 /// The next point of the grid that lies ahead; missed points are not made up for.

@@ -1,5 +1,6 @@
 //! What a node tells of itself to people and programs.
 
+use super::group::Hold;
 use super::link::{Counters, LinkState, LinkWhy};
 use super::peer::{PeerState, Untrusted};
 use super::{Duration, Groups, Instant, Node, Order};
@@ -40,6 +41,8 @@ pub struct GroupStatus {
     pub failed_stops: u32,
     /// This node is the preferred one.
     pub preferred: bool,
+    /// Why this node does not take it although its peer is silent.
+    pub hold: Option<Hold>,
 }
 
 /// Why an order cannot be kept.
@@ -103,6 +106,7 @@ impl Node {
                 term: group.shown_term(),
                 failed_stops: group.failed_stops(),
                 preferred: group.is_preferred(),
+                hold: group.held_off(),
             }
         })
     }

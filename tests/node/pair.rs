@@ -5,7 +5,8 @@
 #![allow(dead_code, reason = "what a shell can do, whether or not a test does it")]
 
 use lubdub::node::{
-    Event, GroupSetup, Input, LinkKind, Name, Node, Order, Output, Owner, PeerState, Setup, Timing, Verb, Why,
+    By, Event, Eyes, GroupSetup, Groups, Guard, Input, LinkKind, Name, Node, Order, Output, Owner, PeerState, Setup,
+    Timing, Verb, Why,
 };
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::auth::{Key, Keyring, Method};
@@ -38,9 +39,22 @@ pub struct Box {
     pub left: bool,
     pub runs: u64,
     pub events: Vec<(Instant, Event)>,
+    /// Whether it sees the service LAN.
+    pub eyes: Eyes,
+    /// Until when each VIP is in the kernel, and until when the daemon last had leave to renew.
+    ends: Vec<Instant>,
+    leave: Instant,
+    /// The groups it asks for.
+    looking: Groups,
+    pub probes: usize,
+    /// It wants its peer fenced.
+    pub fences: bool,
 }
 
 enum What {
+    Probe { on: Side },
+    Found { on: Side, group: u8, until: Instant },
+    Answer { to: Side, group: u8 },
     Arrives { to: Side, link: u8, bytes: Vec<u8> },
     StepEnds { on: Side, group: u8, id: u64 },
     Thaw { on: Side },
@@ -69,6 +83,9 @@ pub struct Pair {
     /// Moments at which both held a group.
     pub doubles: Vec<Instant>,
     pub frames: [Vec<(Instant, u8, Vec<u8>)>; 2],
+    pub guard: Guard,
+    /// The service LAN carries nothing between the nodes.
+    pub lan_cut: bool,
 }
 
 impl Pair {
@@ -84,6 +101,12 @@ impl Pair {
             left: false,
             runs: 0,
             events: Vec::new(),
+            eyes: Eyes::Open,
+            ends: Vec::new(),
+            leave: Instant::FAR,
+            looking: 0,
+            probes: 0,
+            fences: false,
         };
         Self {
             now: Instant::from_micros(1_000_000),
@@ -104,6 +127,8 @@ impl Pair {
             count: 0,
             doubles: Vec::new(),
             frames: [Vec::new(), Vec::new()],
+            guard: Guard::default(),
+            lan_cut: false,
         }
     }
 
@@ -131,7 +156,8 @@ impl Pair {
             auto_failback: self.auto_failback,
             links: self.links.iter().copied().collect(),
             groups: (0..self.groups).map(|n| GroupSetup { preferred: n % 2 == side, has_vip: true }).collect(),
-            macs: Default::default(),
+            macs: [[2, 0, 0, 0, 0, side as u8]].into_iter().collect(),
+            guard: self.guard,
             digest: self.digest[side],
             keys: ring.unwrap(),
             run,
@@ -149,7 +175,26 @@ impl Pair {
         it.trouble.resize(self.groups, Trouble::default());
         it.left = false;
         it.steps.clear();
+        it.ends.resize(self.groups, Instant::FAR);
+        it.leave = Instant::FAR;
+        let eyes = it.eyes;
         self.drain(side);
+        self.see(side, eyes);
+    }
+
+    /// A VIP with so much of a lease left.
+    pub fn give(&mut self, side: Side, group: usize, left: Duration) {
+        let it = &mut self.boxes[side];
+        it.holds[group] = true;
+        it.ends[group] = self.now + left;
+    }
+
+    /// The node's sight of the service LAN changes.
+    pub fn see(&mut self, side: Side, eyes: Eyes) {
+        self.boxes[side].eyes = eyes;
+        for group in 0..self.groups as u8 {
+            self.tell(side, Input::Eyes { group, eyes });
+        }
     }
 
     /// Power fails: nothing is left of it.
@@ -165,6 +210,7 @@ impl Pair {
         it.wake = None;
         it.steps.clear();
         it.backlog.clear();
+        it.looking = 0;
     }
 
     /// The daemon is not scheduled for this long; what arrives waits for it.
@@ -180,6 +226,7 @@ impl Pair {
         let kept: Vec<_> = (0..self.groups as u8).map(Some).collect();
         let now = self.now;
         self.boxes[side].trouble.resize(self.groups, Trouble::default());
+        self.boxes[side].ends.resize(self.groups, Instant::FAR);
         if let Some(node) = &mut self.boxes[side].node {
             node.reload(now, setup, &kept);
             self.drain(side);
@@ -214,6 +261,9 @@ impl Pair {
                 Output::Transmit { link, frame } => self.transmit(side, link, frame.bytes().to_vec()),
                 Output::Run { group, verb } => self.step(side, group, verb),
                 Output::Note(event) => self.boxes[side].events.push((self.now, event)),
+                Output::Renew { until } => self.renew(side, until),
+                Output::Look { groups } => self.look_for(side, groups),
+                Output::Fence { wanted } => self.boxes[side].fences = wanted,
                 Output::Left => self.boxes[side].left = true,
                 Output::Wait { until, why } => {
                     self.boxes[side].wake = Some((until, why));
@@ -244,9 +294,73 @@ impl Pair {
         self.at(self.now + wire, What::Arrives { to: 1 - from, link, bytes });
     }
 
+    fn renew(&mut self, side: Side, until: Instant) {
+        let it = &mut self.boxes[side];
+        it.leave = until;
+        for (held, ends) in it.holds.iter().zip(&mut it.ends) {
+            if *held {
+                *ends = until;
+            }
+        }
+    }
+
+    fn look_for(&mut self, side: Side, groups: Groups) {
+        if self.boxes[side].looking == 0 && groups != 0 {
+            self.at(self.now, What::Probe { on: side });
+        }
+        self.boxes[side].looking = groups;
+    }
+
+    /// The daemon asks for VIPs every 10 ms.
+    fn probe(&mut self, side: Side) {
+        if !self.awake(side) {
+            let until = self.boxes[side].frozen_until.unwrap();
+            return self.at(until, What::Probe { on: side });
+        }
+        let looking = self.boxes[side].looking;
+        for group in (0..self.groups as u8).filter(|group| looking >> group & 1 != 0) {
+            self.boxes[side].probes += 1;
+            if self.boxes[1 - side].holds.get(usize::from(group)) == Some(&true) && !self.lan_cut {
+                self.at(self.now + Duration::from_micros(200), What::Answer { to: side, group });
+            }
+            self.tell(side, Input::Probed { group });
+        }
+        if self.boxes[side].looking != 0 {
+            self.at(self.now + MS(10), What::Probe { on: side });
+        }
+    }
+
+    /// The kernel ends what nobody has renewed, and a daemon that is awake learns of it.
+    fn expire(&mut self) {
+        for side in [0, 1] {
+            for group in 0..self.groups {
+                let it = &mut self.boxes[side];
+                if !it.holds.get(group).is_some_and(|held| *held) || self.now < it.ends[group] {
+                    continue;
+                }
+                it.holds[group] = false;
+                if self.awake(side) {
+                    self.tell(side, Input::Lapsed { group: group as u8 });
+                }
+            }
+        }
+    }
+
     fn step(&mut self, side: Side, group: u8, verb: Verb) {
         if verb == Verb::Announce {
+            // Whoever listens hears who has it.
+            if self.holding(side, usize::from(group)) && !self.lan_cut {
+                self.at(self.now + Duration::from_micros(200), What::Answer { to: 1 - side, group });
+            }
             return;
+        }
+        if verb == Verb::Inventory {
+            let it = &self.boxes[side];
+            let (held, ends) = (it.holds[usize::from(group)], it.ends[usize::from(group)]);
+            if held && ends < Instant::FAR {
+                self.count += 1;
+                self.at(self.now + Duration::from_micros(50), What::Found { on: side, group, until: ends });
+            }
         }
         if verb == Verb::Drop {
             self.boxes[side].holds[usize::from(group)] = false;
@@ -255,7 +369,9 @@ impl Pair {
         let id = self.count;
         self.boxes[side].steps.insert(group, (id, verb));
         if verb == Verb::Start && !self.boxes[side].trouble[usize::from(group)].start_fails {
-            self.boxes[side].holds[usize::from(group)] = true;
+            let it = &mut self.boxes[side];
+            it.holds[usize::from(group)] = true;
+            it.ends[usize::from(group)] = it.leave;
         }
         self.at(self.now + self.step_time, What::StepEnds { on: side, group, id });
     }
@@ -272,7 +388,7 @@ impl Pair {
             Verb::Start => !it.trouble[index].start_fails,
             _ => !it.trouble[index].stop_fails,
         };
-        if verb != Verb::Start && ok {
+        if matches!(verb, Verb::Stop | Verb::Drop) && ok {
             it.holds[index] = false;
         }
         self.tell(side, Input::Done { group, verb, ok });
@@ -310,16 +426,20 @@ impl Pair {
     fn next_moment(&self) -> Option<Instant> {
         let wakes = (0..2).filter(|side| self.awake(*side)).filter_map(|side| self.boxes[side].wake.map(|(at, _)| at));
         let queued = self.queue.peek().map(|Reverse((at, _))| *at);
-        wakes.chain(queued).min()
+        let ends = self.boxes.iter().flat_map(|it| it.holds.iter().zip(&it.ends));
+        let ends = ends.filter(|(held, ends)| **held && **ends < Instant::FAR).map(|(_, ends)| *ends);
+        wakes.chain(queued).chain(ends).min()
     }
 
     fn one_event(&mut self) {
+        self.expire();
         if self.queue.peek().is_some_and(|Reverse((at, _))| *at <= self.now) {
             let Reverse((_, id)) = self.queue.pop().unwrap();
             let what = self.what.remove(&id).unwrap();
             return self.happen(what);
         }
         for side in [0, 1] {
+            // Before it may conclude anything it has read what the service LAN has.
             if self.awake(side)
                 && let Some((at, why)) = self.boxes[side].wake
                 && at <= self.now
@@ -332,6 +452,10 @@ impl Pair {
 
     fn happen(&mut self, what: What) {
         match what {
+            What::Probe { on } => self.probe(on),
+            What::Found { on, group, until } => self.tell(on, Input::Found { group, until }),
+            What::Answer { to, group } if self.awake(to) => self.tell(to, Input::Answered { group, by: By::Peer }),
+            What::Answer { .. } => {}
             What::Arrives { to, link, bytes } if !self.awake(to) => self.boxes[to].backlog.push((link, bytes)),
             What::Arrives { to, link, bytes } => self.tell(to, Input::Bytes { link, bytes: &bytes }),
             What::StepEnds { on, group, id } if !self.awake(on) => {

@@ -67,6 +67,7 @@ impl Plan {
             links: self.links.iter().copied().collect(),
             groups: (0..self.groups).map(group).collect(),
             macs: Default::default(),
+            guard: Default::default(),
             digest: [self.digest; 8],
             keys: Keyring::new(3, [self.key()]).expect("one key"),
             run,

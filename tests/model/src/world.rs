@@ -121,6 +121,7 @@ impl World {
             links: kinds.into_iter().take(self.config.links).collect(),
             groups: [GroupSetup { preferred: side == 0, has_vip: true }].into_iter().collect(),
             macs: Default::default(),
+            guard: Default::default(),
             digest: [7; 8],
             keys: (*self.keys).clone(),
             run,

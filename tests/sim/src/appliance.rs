@@ -187,6 +187,7 @@ impl Appliance {
             links: scenario.links.iter().copied().collect(),
             groups: (0..scenario.preferred.len()).map(group).collect(),
             macs: Default::default(),
+            guard: Default::default(),
             digest,
             keys: Keyring::new(
                 keys.first()?.0,

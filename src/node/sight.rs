@@ -1,0 +1,120 @@
+//! What is known of a group's VIP on the service LAN: the probes for it, who answers, and whether this node could hear the
+//! answer (EYES). The VIP is the third link (L9).
+
+use super::digest::{Digest, Lens, maybe};
+use super::link::within;
+use crate::time::{Duration, Instant};
+
+/// The wait for a probe's answer: w of the timing law.
+pub const ANSWER_WAIT: Duration = Duration::from_millis(10);
+/// Probes that must stay unanswered, for at least as many times [`ANSWER_WAIT`], before a VIP counts as silent.
+pub const PROBES: u32 = 3;
+
+/// Whether the answer to a probe could be heard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Eyes {
+    /// There is carrier, and somebody else was heard since the looking began, or nobody else ever was in this run.
+    Open,
+    /// There is carrier, but nobody has shown yet that anything gets through.
+    #[default]
+    Closed,
+    /// No carrier on the VIP's interface, or every configured `ping` node is silent.
+    Cut,
+}
+
+/// Who answered for a VIP, or announced it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// A MAC that the peer has told.
+    Peer,
+    /// Another MAC, and not this node's.
+    Stranger,
+}
+
+#[derive(Clone, Default)]
+pub(super) struct Sight {
+    eyes: Eyes,
+    cut_since: Option<Instant>,
+    answered_at: Option<Instant>,
+    /// The first and the third of the probes that are unanswered so far, and how many there are.
+    first: Option<Instant>,
+    third: Option<Instant>,
+    count: u32,
+}
+
+impl Sight {
+    pub fn eyes(&mut self, now: Instant, eyes: Eyes) {
+        self.eyes = eyes;
+        self.cut_since = (eyes == Eyes::Cut).then(|| self.cut_since.unwrap_or(now));
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.eyes == Eyes::Open
+    }
+
+    pub fn is_cut(&self) -> bool {
+        self.eyes == Eyes::Cut
+    }
+
+    /// Since when the service LAN is out of reach.
+    pub fn cut_since(&self) -> Option<Instant> {
+        self.cut_since
+    }
+
+    /// A probe for every VIP of the group has been sent.
+    pub fn probed(&mut self, now: Instant) {
+        self.first.get_or_insert(now);
+        self.count = self.count.saturating_add(1);
+        if self.count == PROBES {
+            self.third = Some(now);
+        }
+    }
+
+    /// The VIP is in use elsewhere.
+    pub fn answered(&mut self, now: Instant) {
+        self.forget();
+        self.answered_at = Some(now);
+    }
+
+    /// Probes before this prove nothing: a stall, or the end of the looking.
+    pub fn forget(&mut self) {
+        (self.first, self.third, self.count) = (None, None, 0);
+    }
+
+    /// Nobody answers any more, or it is this node that does.
+    pub fn reset(&mut self) {
+        self.forget();
+        self.answered_at = None;
+    }
+
+    pub fn answered_within(&self, now: Instant, span: Duration) -> bool {
+        within(self.answered_at, now, span)
+    }
+
+    /// When the probes sent so far will have been unanswered for long enough; none while there are too few.
+    pub fn silent_at(&self) -> Option<Instant> {
+        let (first, third) = self.first.zip(self.third)?;
+        Some((first + ANSWER_WAIT.times(u64::from(PROBES))).max(third + ANSWER_WAIT))
+    }
+
+    pub fn is_silent(&self, now: Instant) -> bool {
+        self.silent_at().is_some_and(|at| at <= now)
+    }
+
+    /// Whether every probe that counts was sent after `at`.
+    pub fn looked_since(&self, at: Instant) -> bool {
+        self.first.is_some_and(|first| first >= at)
+    }
+
+    /// What of it decides.
+    pub fn digest(&self, lens: &Lens, out: &mut impl Digest) {
+        let Self { eyes, cut_since, answered_at, first, third, count } = self;
+        out.word(*eyes as u64);
+        maybe(out, *cut_since, |out, at| out.word(lens.until(at + lens.timing.deadtime)));
+        out.word(lens.fresh(*answered_at, lens.timing.initdead.times(2)));
+        out.word(u64::from((*count).min(PROBES)));
+        for at in [first, third] {
+            out.word(lens.fresh(*at, ANSWER_WAIT.times(u64::from(PROBES))));
+        }
+    }
+}

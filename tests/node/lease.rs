@@ -1,0 +1,301 @@
+//! One owner by lease (L9, EYES, ADOPT, HEAL 3): a pair in virtual time with a service LAN, and kernels that end a VIP
+//! which nobody renews.
+
+use crate::pair::{MS, Pair};
+use lubdub::node::{Cause, Event, Eyes, Guard, Hold, Input, Lease, Order, PeerState, outlasts};
+use lubdub::time::{Duration, Instant};
+use lubdub::wire::beat::State;
+
+const FINE: Lease = Lease { length: Duration::from_millis(270), lateness: Duration::from_millis(5) };
+
+/// Configuration B with a fine lease that fits its deadtime.
+fn leased() -> Pair {
+    let mut pair = Pair::new();
+    pair.guard = Guard { lease: Some(FINE), outlast: true, probes: true, fencing: false };
+    pair
+}
+
+fn settled() -> Pair {
+    let mut pair = leased();
+    pair.boot(0);
+    pair.boot(1);
+    pair.run(MS(5000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+    pair
+}
+
+fn cause(pair: &Pair, side: usize, group: u8, wanted: impl Fn(&Cause) -> bool) -> bool {
+    pair.has_event(side, |event| matches!(event, Event::Group { group: g, cause, .. } if *g == group && wanted(cause)))
+}
+
+#[test]
+fn a_healthy_pair_renews_and_nothing_lapses() {
+    let mut pair = settled();
+    pair.run(MS(600_000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+    assert!(!cause(&pair, 0, 0, |cause| *cause == Cause::Lapsed) && pair.doubles.is_empty());
+    assert_eq!(pair.boxes[0].probes + pair.boxes[1].probes, 0, "nobody asks while the peer is heard");
+}
+
+#[test]
+fn power_off_costs_no_more_than_deadtime() {
+    let mut pair = settled();
+    pair.power_off(0);
+    let gap = pair.until(MS(1000), |pair| pair.owner(0) == Some(1));
+    assert!(gap <= MS(302), "{gap:?}\n{}", pair.story());
+    assert!(cause(&pair, 1, 0, |cause| matches!(cause, Cause::Silence(_))));
+}
+
+#[test]
+fn a_killed_daemon_is_followed_after_its_lease_and_never_doubled() {
+    for phase in 0..100 {
+        let mut pair = settled();
+        pair.run(MS(phase));
+        pair.kill(0);
+        pair.until(MS(1000), |pair| pair.owner(0) == Some(1));
+        assert!(pair.doubles.is_empty(), "phase {phase}: {}", pair.story());
+    }
+}
+
+#[test]
+fn a_frozen_owner_loses_its_vip_and_thaws_as_standby() {
+    for span in [150, 250, 290, 310, 500, 3000] {
+        let mut pair = settled();
+        pair.freeze(0, MS(span));
+        pair.run(MS(8000));
+        assert!(pair.doubles.is_empty(), "{span} ms: {}", pair.story());
+        assert!(pair.owner(0).is_some(), "{span} ms: {}", pair.story());
+    }
+}
+
+#[test]
+fn a_lease_that_does_not_fit_deadtime_is_waited_for() {
+    let mut pair = leased();
+    let slow = Lease { length: Duration::from_secs(1), lateness: MS(1350) };
+    pair.guard.lease = Some(slow);
+    pair.boot(0);
+    pair.boot(1);
+    pair.run(MS(5000));
+    pair.kill(0);
+    let gap = pair.until(MS(5000), |pair| pair.state(1, 0) == State::Held);
+    let silence = outlasts(slow.ends_within());
+    assert!(gap <= silence + MS(5) && gap + MS(105) >= silence, "{gap:?} {silence:?}");
+    assert!(pair.doubles.is_empty());
+}
+
+#[test]
+fn two_cut_cables_move_nothing_while_the_service_lan_is_whole_and_a_death_then_does() {
+    let mut pair = settled();
+    pair.cut_all(true);
+    pair.run(MS(20_000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+    assert_eq!((pair.peer(0), pair.peer(1)), (PeerState::SplitSuspected, PeerState::SplitSuspected));
+    assert_eq!(pair.node(1).groups().next().unwrap().hold, Some(Hold::InUse));
+    let alarms = |pair: &Pair| {
+        pair.boxes[1].events.iter().filter(|(_, event)| matches!(event, Event::HeldOff { group: 0, .. })).count()
+    };
+    assert!((3..=5).contains(&alarms(&pair)), "once, and again after each two initdeads: {}", alarms(&pair));
+    pair.power_off(0);
+    let gap = pair.until(MS(1000), |pair| pair.owner(0) == Some(1));
+    assert!(gap <= MS(100), "the VIP has gone silent, and that is all it takes: {gap:?}");
+    pair.boot(0);
+    pair.cut_all(false);
+    pair.run(MS(20_000));
+    assert!(pair.doubles.is_empty() && pair.owner(0).is_some(), "{}", pair.story());
+}
+
+#[test]
+fn a_blind_node_takes_nothing() {
+    for eyes in [Eyes::Closed, Eyes::Cut] {
+        let mut pair = settled();
+        pair.see(1, eyes);
+        pair.power_off(0);
+        pair.run(MS(5000));
+        assert_eq!(pair.owner(0), None, "{}", pair.story());
+        assert_eq!(pair.node(1).groups().next().unwrap().hold, Some(Hold::Blind));
+        pair.see(1, Eyes::Open);
+        pair.run(MS(100));
+        assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
+    }
+}
+
+#[test]
+fn an_owner_that_is_cut_off_from_everything_gives_up_after_deadtime() {
+    let mut pair = settled();
+    pair.cut_all(true);
+    pair.lan_cut = true;
+    pair.see(0, Eyes::Cut);
+    let span = pair.until(MS(1000), |pair| pair.state(0, 0) == State::Stopped);
+    assert!(span <= MS(400), "{span:?}");
+    assert!(cause(&pair, 0, 0, |cause| *cause == Cause::Blind), "{}", pair.story());
+    pair.run(MS(2000));
+    assert_eq!(pair.owner(0), Some(1));
+}
+
+#[test]
+fn a_quiet_lan_never_makes_an_owner_drop() {
+    let mut pair = settled();
+    pair.see(0, Eyes::Closed);
+    pair.power_off(1);
+    pair.run(MS(10_000));
+    assert_eq!(pair.owner(0), Some(0), "{}", pair.story());
+}
+
+#[test]
+fn when_the_service_lan_heals_before_the_cables_the_provisional_owner_yields() {
+    let mut pair = settled();
+    pair.cut_all(true);
+    pair.lan_cut = true;
+    pair.run(MS(3000));
+    assert!(pair.holding(0, 0) && pair.holding(1, 0), "nobody can tell this from death: {}", pair.story());
+    pair.lan_cut = false;
+    let span = pair.until(MS(1000), |pair| !pair.holding(1, 0) && !pair.holding(0, 1));
+    assert!(span <= MS(50), "{span:?}");
+    assert!(cause(&pair, 1, 0, |cause| *cause == Cause::Answered), "{}", pair.story());
+    pair.run(MS(5000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+    pair.cut_all(false);
+    pair.run(MS(5000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+}
+
+#[test]
+fn a_respawn_within_the_lease_adopts_by_consent() {
+    let mut pair = settled();
+    pair.run(MS(37));
+    let before = pair.now;
+    pair.kill(0);
+    pair.run(MS(20));
+    pair.boot(0);
+    while pair.now < before + MS(3000) {
+        pair.run(MS(1));
+        assert_eq!(pair.owner(0), Some(0), "at {:?}\n{}", pair.now.since(before), pair.story());
+    }
+    assert!(cause(&pair, 0, 0, |cause| *cause == Cause::Consent), "{}", pair.story());
+    assert_eq!(pair.starts(1, 0, before), 0, "the peer took nothing");
+}
+
+#[test]
+fn a_respawn_alone_adopts_in_the_last_third_of_the_lease() {
+    let mut pair = settled();
+    pair.power_off(1);
+    pair.run(MS(2000));
+    pair.kill(0);
+    pair.run(MS(20));
+    pair.boot(0);
+    for _ in 0..1000 {
+        pair.run(MS(1));
+        assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(0)), "{}", pair.story());
+    }
+    assert!(cause(&pair, 0, 0, |cause| *cause == Cause::Adopted), "{}", pair.story());
+}
+
+#[test]
+fn a_respawn_after_the_lease_finds_nothing_and_asks() {
+    let mut pair = settled();
+    pair.kill(0);
+    pair.run(MS(600));
+    pair.boot(0);
+    pair.run(MS(10_000));
+    assert!(pair.doubles.is_empty());
+    assert_eq!(pair.owner(0), Some(0), "after F it is back: {}", pair.story());
+}
+
+#[test]
+fn what_a_former_run_left_is_removed_when_the_peer_owns_it() {
+    let mut pair = settled();
+    pair.power_off(0);
+    pair.run(MS(1000));
+    // A VIP that an operator's hand or another daemon's lease left in the kernel.
+    pair.give(0, 0, MS(250));
+    pair.boot(0);
+    pair.run(MS(100));
+    assert!(!pair.holding(0, 0) && pair.holding(1, 0), "{}", pair.story());
+}
+
+#[test]
+fn fencing_is_awaited_where_it_is_configured() {
+    let mut pair = leased();
+    pair.guard.fencing = true;
+    pair.boot(0);
+    pair.boot(1);
+    pair.run(MS(5000));
+    pair.power_off(0);
+    pair.run(MS(5000));
+    assert!(pair.boxes[1].fences, "{}", pair.story());
+    assert_eq!(pair.owner(0), None);
+    pair.tell(1, Input::Fenced);
+    pair.run(MS(10));
+    assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
+    assert!(!pair.boxes[1].fences);
+    assert!(cause(&pair, 1, 0, |cause| *cause == Cause::Fenced));
+}
+
+#[test]
+fn a_live_peer_cannot_be_vouched_dead() {
+    let mut pair = settled();
+    pair.tell(1, Input::Fenced);
+    pair.run(MS(1000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+}
+
+#[test]
+fn every_line_lost_and_a_silent_vip_is_a_takeover_within_milliseconds() {
+    let mut pair = settled();
+    pair.power_off(0);
+    pair.tell(1, Input::Line { link: 0, lost: true });
+    pair.run(MS(20));
+    assert_eq!(pair.owner(0), None, "one pulled cable is not evidence");
+    pair.tell(1, Input::Line { link: 1, lost: true });
+    let gap = pair.until(MS(300), |pair| pair.owner(0) == Some(1));
+    assert!(gap <= MS(40), "{gap:?}\n{}", pair.story());
+}
+
+#[test]
+fn two_pulled_cables_with_the_vip_answering_move_nothing() {
+    let mut pair = settled();
+    pair.cut_all(true);
+    for side in [0, 1] {
+        for link in [0, 1] {
+            pair.tell(side, Input::Line { link, lost: true });
+        }
+    }
+    pair.run(MS(5000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+    assert!(pair.doubles.is_empty());
+    for side in [0, 1] {
+        for link in [0, 1] {
+            pair.tell(side, Input::Line { link, lost: false });
+        }
+    }
+    pair.cut_all(false);
+    pair.run(MS(1000));
+    assert_eq!(pair.peer(0), PeerState::Alive);
+}
+
+#[test]
+fn an_order_moves_a_leased_group_and_nothing_doubles() {
+    let mut pair = settled();
+    for (side, order) in
+        [(1, Order::Takeover(1)), (1, Order::Standby(1)), (0, Order::Standby(1)), (0, Order::Takeover(1))]
+    {
+        pair.order(side, order);
+        pair.run(MS(1000));
+    }
+    assert_eq!(pair.owner(0), Some(0), "{}", pair.story());
+    assert!(pair.doubles.is_empty());
+}
+
+#[test]
+fn a_longer_lease_waits_until_the_peer_knows_it() {
+    let mut pair = settled();
+    pair.cut_all(true);
+    pair.lan_cut = true;
+    pair.guard.lease = Some(Lease { length: MS(2000), lateness: MS(1350) });
+    pair.reload(0);
+    pair.kill(0);
+    let before: Instant = pair.now;
+    pair.until(MS(5000), |pair| pair.holding(1, 0));
+    assert!(pair.doubles.is_empty(), "{}", pair.story());
+    assert!(pair.now.since(before) < MS(400), "the peer waited for the lease that it knows");
+}
