@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use lubdub::conf::{AutoFailback, Config, Link, Method, Resource};
-use lubdub::node::{GroupSetup, LinkKind, Setup, Timing};
+use lubdub::node::{GroupSetup, Guard, LinkKind, Setup, Timing};
 use lubdub::wire::auth;
 use sha2::{Digest, Sha256};
 
@@ -44,6 +44,7 @@ pub fn setup(config: &Config<'_>) -> io::Result<Setup> {
         links: config.links.iter().map(link).collect(),
         groups: config.groups.iter().map(group).collect(),
         macs: macs(config).collect(),
+        guard: Guard::default(),
         digest: digest(config),
         keys: keyring(config).ok_or_else(|| long("a secret of authkeys"))?,
         run: u64::from_le_bytes(run.try_into().expect("eight of forty bytes")),

@@ -68,6 +68,11 @@ impl<'a> Follow<'a> {
                 object.field("times", times);
                 object.ms("again_in", again_in);
             }
+            Event::HeldOff { group, silent } => {
+                object.text("group", names.group(group));
+                object.ms("silent", silent);
+            }
+            Event::Blind { group } => object.text("group", names.group(group)),
             Event::Stalled { length } => object.ms("length", length),
             Event::Lost { count } => object.field("count", count),
         }
@@ -116,6 +121,8 @@ const fn word(event: &Event) -> &'static str {
         Event::Group { .. } => "group",
         Event::Kept { .. } => "kept",
         Event::StopFailed { .. } => "stop-failed",
+        Event::HeldOff { .. } => "held-off",
+        Event::Blind { .. } => "blind",
         Event::Stalled { .. } => "stalled",
         Event::Lost { .. } => "lost",
     }
@@ -176,6 +183,7 @@ impl Object {
         self.text("why", words::cause(cause));
         match cause {
             Cause::Silence(silent) => self.ms("silent", silent),
+            Cause::Unplugged(since) => self.ms("unplugged", since),
             Cause::Yielded { mine, theirs } => self.terms(mine, theirs),
             _ => {}
         }

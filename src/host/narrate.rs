@@ -27,10 +27,13 @@ impl Line<'_> {
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self.event {
-            Event::StopFailed { .. } => Level::Crit,
+            Event::StopFailed { .. } | Event::HeldOff { .. } | Event::Blind { .. } => Level::Crit,
+            Event::Peer { to: PeerState::SplitSuspected, .. } => Level::Crit,
+            Event::Group { cause: Cause::Lapsed | Cause::Blind | Cause::Answered, .. } => Level::Crit,
             Event::Group { to: State::Failed, .. } => Level::Crit,
             Event::Group { cause: Cause::StartFailed, .. } => Level::Err,
-            Event::Group { cause: Cause::Silence(_) | Cause::Yielded { .. } | Cause::Unheard, .. } => Level::Warning,
+            Event::Group { cause: Cause::Silence(_) | Cause::Unplugged(_) | Cause::Fenced, .. } => Level::Warning,
+            Event::Group { cause: Cause::Yielded { .. } | Cause::Unheard | Cause::Adopted, .. } => Level::Warning,
             Event::Peer { to: PeerState::Alive | PeerState::Left | PeerState::Unknown, .. } => Level::Notice,
             Event::Link { to: LinkState::Up, .. } | Event::Session { .. } | Event::Group { .. } => Level::Notice,
             _ => Level::Warning,
@@ -58,6 +61,12 @@ impl Line<'_> {
             PeerState::Dead => {
                 write!(f, ": silent on every link for {} (deadtime {})", Ms(silent), Ms(self.timing.deadtime))
             }
+            PeerState::SplitSuspected => write!(
+                f,
+                ": ALARM split suspected: every heartbeat link has been silent for {}, and yet it answers for its VIP; \
+                 nothing moves. Look at the cables",
+                Ms(silent)
+            ),
             PeerState::Left => write!(f, ": it said goodbye with every resource stopped"),
             PeerState::Untrusted(why) => f.write_str(untrusted_line(why)),
             PeerState::Alive | PeerState::Unknown => Ok(()),
@@ -71,6 +80,18 @@ impl Line<'_> {
             Cause::Consent => write!(f, "{peer} has stopped it and agrees"),
             Cause::Goodbye => write!(f, "{peer} left with it stopped"),
             Cause::Silence(silent) => write!(f, "takeover, {peer} has been silent for {}", Ms(silent)),
+            Cause::Unplugged(since) => {
+                write!(f, "takeover, {peer} is off: every link lost its other end {} ago, its VIP is silent", Ms(since))
+            }
+            Cause::Fenced => write!(f, "takeover, {peer} has been fenced"),
+            Cause::Adopted => {
+                write!(f, "left by a former run with its lease unexpired, and nobody else is heard: adopted")
+            }
+            Cause::Answered => write!(f, "split brain: {peer} answers for the VIP, and was here first"),
+            Cause::Lapsed => write!(f, "ALARM the lease ran out before this node renewed it"),
+            Cause::Blind => {
+                write!(f, "ALARM the service LAN and {peer} are both out of reach: nobody could use it here")
+            }
             Cause::Started => write!(f, "every resource runs"),
             Cause::StartFailed => write!(f, "a resource did not start"),
             Cause::Stopped => write!(f, "every resource is stopped"),
@@ -152,6 +173,21 @@ impl fmt::Display for Line<'_> {
                 names.group(group),
                 names.peer,
                 Ms(again_in)
+            ),
+            Event::HeldOff { group, silent } => write!(
+                f,
+                "ALARM group {}: not taken over: its VIP is in use although {} has been silent for {}; \
+                 look at the heartbeat cables",
+                names.group(group),
+                names.peer,
+                Ms(silent)
+            ),
+            Event::Blind { group } => write!(
+                f,
+                "ALARM group {}: not taken over from {}: nothing on the service LAN answers this node, so it cannot see \
+                 whether the VIP is in use; look at its interface and switch",
+                names.group(group),
+                names.peer
             ),
             Event::Stalled { length } => {
                 write!(f, "this node was not scheduled for {}; that time is nobody's silence", Ms(length))

@@ -49,6 +49,9 @@ impl Status<'_> {
         self.node.groups().zip(&self.names.groups).find_map(|(group, key)| match group.state {
             State::Failed => Some(format!("{key} failed here")),
             State::Stopping if group.failed_stops > 0 => Some(format!("{key} cannot be stopped here")),
+            _ if group.hold.is_some() => {
+                Some(format!("{key} is not taken over: {}", group.hold.map_or("", words::hold)))
+            }
             _ if group.owner == Owner::Nobody => Some(format!("{key} has no owner")),
             _ => None,
         })
@@ -167,8 +170,9 @@ impl Status<'_> {
     fn group_json(&self, number: usize) -> String {
         let Some(group) = self.node.groups().nth(number) else { return String::new() };
         let preferred = if group.preferred { &self.names.me } else { &self.names.peer };
+        let hold = group.hold.map_or(String::new(), |hold| format!(",\"held_off\":\"{}\"", words::hold(hold)));
         format!(
-            "{{\"key\":{},\"preferred\":{},\"owner\":{},\"state\":\"{}\",\"term\":{},\"failed_stops\":{}}}",
+            "{{\"key\":{},\"preferred\":{},\"owner\":{},\"state\":\"{}\",\"term\":{},\"failed_stops\":{}{hold}}}",
             quoted(&self.names.groups[number]),
             quoted(preferred),
             self.owner(group.owner).map_or("null".to_owned(), quoted),

@@ -1,6 +1,6 @@
 //! The words for the node's verdicts, the same in the log, in `status` and in its JSON.
 
-use lubdub::node::{Cause, LinkState, LinkWhy, PeerState, Untrusted};
+use lubdub::node::{Cause, Hold, LinkState, LinkWhy, PeerState, Untrusted};
 use lubdub::wire::beat::State;
 
 /// A group's state. `giving` is held, and to be rid of.
@@ -43,6 +43,7 @@ pub const fn peer(state: PeerState) -> &'static str {
         PeerState::Dead => "dead",
         PeerState::Left => "left",
         PeerState::Untrusted(_) => "untrusted",
+        PeerState::SplitSuspected => "split-suspected",
     }
 }
 
@@ -50,7 +51,7 @@ pub const fn peer(state: PeerState) -> &'static str {
 pub const fn peer_why(state: PeerState) -> Option<&'static str> {
     Some(match state {
         PeerState::Alive => return None,
-        PeerState::Unknown | PeerState::Dead => "silence",
+        PeerState::Unknown | PeerState::Dead | PeerState::SplitSuspected => "silence",
         PeerState::Left => "goodbye",
         PeerState::Untrusted(why) => untrusted(why),
     })
@@ -82,6 +83,12 @@ pub const fn cause(cause: Cause) -> &'static str {
         Cause::Consent => "consent",
         Cause::Goodbye => "goodbye",
         Cause::Silence(_) => "silence",
+        Cause::Unplugged(_) => "unplugged",
+        Cause::Fenced => "fenced",
+        Cause::Adopted => "adopted",
+        Cause::Answered => "answered",
+        Cause::Lapsed => "lapsed",
+        Cause::Blind => "blind",
         Cause::Started => "started",
         Cause::StartFailed => "start-failed",
         Cause::Stopped => "stopped",
@@ -93,5 +100,14 @@ pub const fn cause(cause: Cause) -> &'static str {
         Cause::Leaving => "leaving",
         Cause::NobodyAsks => "nobody-asks",
         Cause::Cleared => "cleared",
+    }
+}
+
+/// Why a group is not taken from a silent peer.
+pub const fn hold(hold: Hold) -> &'static str {
+    match hold {
+        Hold::InUse => "vip-in-use",
+        Hold::Blind => "blind",
+        Hold::Fencing => "fencing",
     }
 }
