@@ -9,9 +9,10 @@
 //! * [`node`]: beats to decisions: links, the peer, ownership of groups. Knows nothing of names, addresses or Linux;
 //!   a group is a number here.
 //! * [`conf`]: the three files of `/etc/ha.d` to a [`conf::Config`], with a diagnostic for everything doubtful.
+//! * [`lease`]: how long a VIP outlives its owner's last beat, and how long a taker waits.
 //! * [`time`]: points and lengths of time that the others share.
 //!
-//! `wire` and `conf` use neither each other nor `node`; `node` uses `wire` and `time`.
+//! `wire` and `conf` use neither each other nor `node`; `node` uses `wire`. `lease` uses `time` alone.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@
 extern crate std;
 
 pub mod conf;
+pub mod lease;
 pub mod node;
 pub mod time;
 pub mod wire;
