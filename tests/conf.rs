@@ -184,6 +184,34 @@ fn no_diagnostic_shows_a_secret() {
 }
 
 #[test]
+fn no_diagnostic_shows_the_password_of_a_fencing_device() {
+    let lines = [
+        "stonith_host * external/ipmi node2 192.168.1.2 hunter2",
+        "stonith_host * ../ipmi hunter2",
+        "stonith_host nobody external/ipmi hunter2",
+        "stonith_host * external/ipmi hunter2\u{fffd}",
+        "stonith external/ipmi /etc/ipmi hunter2",
+        "stonith external/ipmi ipmi hunter2",
+        "stonithhost * external/ipmi hunter2",
+        "STONITH_HOST * external/ipmi hunter2",
+    ];
+    for line in lines {
+        let ha_cf = format!("{}{line}\n", SEED[0]);
+        let text = outcome("node1.a.com", [&ha_cf, SEED[1], SEED[2]]);
+        assert!(text.contains("ha.cf:7:") || line.starts_with(lines[0]), "{line:?}: {text}");
+        let shown = text.split("=> ").next().unwrap_or("");
+        assert!(!shown.contains("hunter2"), "{line:?}: {text}");
+    }
+    let ha_cf = format!("{}{}\n", SEED[0], lines[0]);
+    let mut found = Diagnostics::new();
+    let source = |file: usize, text| Source { name: ["ha.cf", "haresources", "authkeys"][file], text };
+    let config = conf::read(source(0, &ha_cf), source(1, SEED[1]), source(2, SEED[2]), "node1.a.com", &mut found);
+    let config = config.expect("the files are good");
+    assert_eq!(config.stonith.len(), 1);
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
 fn equal_meaning_has_an_equal_digest() {
     let digest = |haresources: &str, failback: &str| {
         let ha_cf = SEED[0].replace("auto_failback on", &format!("auto_failback {failback}"));

@@ -1,7 +1,7 @@
 //! The first words of the lines of ha.cf.
 
-/// The directives that lubdub reads.
-pub(super) const READ: [&str; 15] = [
+/// The directives of Heartbeat that lubdub reads.
+const READ: [&str; 20] = [
     "node",
     "serial",
     "baud",
@@ -17,24 +17,30 @@ pub(super) const READ: [&str; 15] = [
     "debugfile",
     "debug",
     "cluster",
+    "watchdog",
+    "stonith",
+    "stonith_host",
+    "ping",
+    "ping_group",
 ];
+
+/// lubdub's own, which Heartbeat refuses.
+const OURS: [&str; 2] = ["lease", "exclusive"];
 
 /// Heartbeat's other links. `udp` is its old name of `bcast`.
 const OTHER_LINKS: [&str; 5] = ["mcast", "mcast6", "ucast", "ucast6", "udp"];
 
-/// Heartbeat's directives that take a whole line. It counts them as media when it looks whether `baud` comes too late.
-const WHOLE_LINE: [&str; 5] = ["stonith", "stonith_host", "respawn", "failfast", "apiauth"];
+/// Heartbeat's directives that take a whole line. It counts them, and `stonith`, as media when it looks
+/// whether `baud` comes too late.
+const WHOLE_LINE: [&str; 3] = ["respawn", "failfast", "apiauth"];
 
 /// Heartbeat's other directives.
-const OTHER: [&str; 36] = [
-    "ping",
+const OTHER: [&str; 33] = [
     "ping6",
-    "ping_group",
     "hbaping",
     "deadping",
     "nice_failback",
     "env",
-    "watchdog",
     "use_apphbd",
     "use_logd",
     "conn_logd_time",
@@ -65,6 +71,11 @@ const OTHER: [&str; 36] = [
     "quorum_server",
 ];
 
+/// Whether lubdub reads lines that begin with `word`.
+pub(super) fn is_read(word: &str) -> bool {
+    READ.iter().chain(&OURS).any(|read| *read == word)
+}
+
 /// Whether Heartbeat knows `word` and lubdub does not read it yet.
 pub(super) fn is_other(word: &str) -> bool {
     others().any(|other| other == word)
@@ -77,12 +88,14 @@ pub(super) fn is_other_link(word: &str) -> bool {
 
 /// Whether Heartbeat refuses or ignores a `baud` or `udpport` that comes after `word`.
 pub(super) fn is_medium(word: &str) -> bool {
-    matches!(word, "serial" | "bcast") || OTHER_LINKS.contains(&word) || WHOLE_LINE.contains(&word)
+    matches!(word, "serial" | "bcast" | "stonith" | "stonith_host")
+        || OTHER_LINKS.contains(&word)
+        || WHOLE_LINE.contains(&word)
 }
 
-/// Every word that Heartbeat accepts at the beginning of a line.
+/// Every word that Heartbeat or lubdub accepts at the beginning of a line.
 pub(super) fn all() -> impl Iterator<Item = &'static str> {
-    READ.iter().copied().chain(others())
+    READ.iter().chain(&OURS).copied().chain(others())
 }
 
 fn others() -> impl Iterator<Item = &'static str> {

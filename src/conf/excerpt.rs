@@ -116,8 +116,8 @@ impl Excerpt<'_> {
                     index += 1;
                 }
             }
-            if word.len() < piece.len() {
-                each(index, at + word.len(), ' ')?;
+            if let Some(blank) = piece[word.len()..].chars().next() {
+                each(index, at + word.len(), visible(blank))?;
                 index += 1;
             }
             at += piece.len();

@@ -2,12 +2,16 @@
 
 use super::diagnostic::{Place, Reporter};
 use super::directive;
+use super::fencing::{Fencing, Stonith};
 use super::lexer::{Word, Words, is_blank, lines};
 use super::nearest::nearest;
 use super::option;
 use super::phrase::{Phrase, say};
+use super::ping::{PingNode, Pings};
 use super::timing::{self, Given, Setting, Timing};
-use super::{AutoFailback, INTERFACE_NAME_MAX, LINKS_MAX, Link, NODE_NAME_MAX, NODES, Source};
+use super::{AutoFailback, INTERFACE_NAME_MAX, LINKS_MAX, Link, NODE_NAME_MAX, NODES, PINGS_MAX, STONITH_MAX, Source};
+use crate::lease::Exclusive;
+use crate::time::Duration;
 use heapless::Vec;
 
 /// Heartbeat's rate when ha.cf names none.
@@ -32,6 +36,11 @@ pub(super) struct HaCf<'a> {
     pub debugfile: Option<&'a str>,
     pub debug: u8,
     pub cluster: &'a str,
+    pub lease: Option<Duration>,
+    pub exclusive: Exclusive,
+    pub watchdog: Option<&'a str>,
+    pub stonith: Vec<Stonith<'a>, STONITH_MAX>,
+    pub pings: Vec<PingNode<'a>, PINGS_MAX>,
 }
 
 /// The options as they are met.
@@ -49,6 +58,10 @@ struct Options<'a> {
     debugfile: Option<Setting<'a, &'a str>>,
     debug: Option<Setting<'a, u8>>,
     cluster: Option<Setting<'a, &'a str>>,
+    exclusive: Option<Setting<'a, Exclusive>>,
+    watchdog: Option<Setting<'a, &'a str>>,
+    fencing: Fencing<'a>,
+    pings: Pings<'a>,
     /// The line of the first medium: Heartbeat wants `baud` and `udpport` before it.
     medium: Option<u32>,
     /// A link was refused, and one more diagnostic about its absence would only distract.
@@ -63,15 +76,17 @@ pub(super) fn read<'a>(source: &Source<'a>, this_node: &'a str, report: &mut Rep
     for (number, text) in lines(source.text) {
         let mut words = Words::new(number, text, is_blank, true);
         if let Some(directive) = words.next() {
-            options.take_line(&directive, words.apart_at_commas(), report);
+            options.take_line(&directive, words, report);
         }
     }
     let end = Place::end_of(source.text);
     let me = options.judge_nodes(this_node, end, report);
     options.judge_links(end, report);
     timing::judge(&options.times, end, report);
+    timing::judge_lease(&options.times, options.exclusive(), report);
     options.judge_auto_failback(end, report);
-    options.into_ha_cf(me)
+    let stonith = options.fencing.judge(&options.nodes, me, report);
+    HaCf { stonith, ..options.into_ha_cf(me) }
 }
 
 impl<'a> Options<'a> {
@@ -85,12 +100,20 @@ impl<'a> Options<'a> {
             self.refuse_link(directive.text);
             return;
         }
+        let apart = words.clone().apart_at_commas();
         match directive.text {
-            "node" => self.take_each(directive, words, report, Self::take_node),
-            "serial" => self.take_each(directive, words, report, Self::take_serial),
-            "bcast" => self.take_each(directive, words, report, Self::take_bcast),
+            // Heartbeat hands the whole line to the device, and a comma may be part of a parameter.
+            "stonith" => self.fencing.take_stonith(directive, words, report),
+            "stonith_host" => self.fencing.take_stonith_host(directive, words, report),
+            "ping_group" => self.pings.take_group(directive, apart, report),
+            "ping" => self.take_each(directive, apart, report, |options, word, report| {
+                options.pings.take(&word, None, report);
+            }),
+            "node" => self.take_each(directive, apart, report, Self::take_node),
+            "serial" => self.take_each(directive, apart, report, Self::take_serial),
+            "bcast" => self.take_each(directive, apart, report, Self::take_bcast),
             _ => {
-                if let Some(value) = only_value(directive, words, report) {
+                if let Some(value) = only_value(directive, apart, report) {
                     self.take_value(directive, &value, report);
                 }
             }
@@ -133,6 +156,9 @@ impl<'a> Options<'a> {
             "warntime" => take_time(&mut self.times.warntime, directive, value, report),
             "deadtime" => take_time(&mut self.times.deadtime, directive, value, report),
             "initdead" => take_time(&mut self.times.initdead, directive, value, report),
+            "lease" => put(&mut self.times.lease, directive, value, timing::read_lease(value, report), report),
+            "exclusive" => put(&mut self.exclusive, directive, value, option::read_exclusive(value, report), report),
+            "watchdog" => put(&mut self.watchdog, directive, value, option::read_watchdog(value, report), report),
             "baud" => {
                 self.warn_if_late(directive, report);
                 let read = option::read_baud(value, report);
@@ -186,8 +212,7 @@ impl<'a> Options<'a> {
     }
 
     fn take_serial(&mut self, word: Word<'a>, report: &mut Reporter<'a, '_>) {
-        let mut parts = word.text.strip_prefix("/dev/").unwrap_or("").split('/');
-        if parts.any(|part| matches!(part, "" | "." | "..")) {
+        if !option::is_device(word.text) {
             self.refuse_link("serial");
             let message = say("`{}` is not the path of a device below /dev").with(word.text);
             let remedy = say("write the whole path of the tty, for example `serial /dev/ttyS1`");
@@ -276,6 +301,11 @@ impl<'a> Options<'a> {
         report.warning(place, message, say("write `auto_failback on` or `auto_failback off`"));
     }
 
+    fn exclusive(&self) -> Exclusive {
+        self.exclusive.map_or_else(Exclusive::default, |given| given.value)
+    }
+
+    /// All but the fencing devices, which have been judged already.
     fn into_ha_cf(self, me: Option<usize>) -> HaCf<'a> {
         let baud = self.baud.map_or(BAUD_DEFAULT, |baud| baud.value);
         let serial = self.serial.iter().map(|word| Link::Serial { device: word.text, baud });
@@ -290,6 +320,11 @@ impl<'a> Options<'a> {
             debugfile: self.debugfile.map(|given| given.value),
             debug: self.debug.map_or(0, |given| given.value),
             cluster: self.cluster.map_or(CLUSTER_DEFAULT, |given| given.value),
+            lease: self.times.lease.map(|given| given.value),
+            exclusive: self.exclusive(),
+            watchdog: self.watchdog.map(|given| given.value),
+            stonith: Vec::new(),
+            pings: self.pings.into_nodes(),
             nodes: self.nodes,
             me,
         }
@@ -298,7 +333,7 @@ impl<'a> Options<'a> {
 
 fn is_known<'a>(directive: &Word<'a>, report: &mut Reporter<'a, '_>) -> bool {
     let text = directive.text;
-    if directive::READ.contains(&text) {
+    if directive::is_read(text) {
         return true;
     }
     if directive::is_other(text) {
@@ -330,7 +365,7 @@ fn only_value<'a>(directive: &Word<'a>, mut words: Words<'a>, report: &mut Repor
         return Some(value);
     };
     let message = say("`{}` has one value; `{}` is a second").with(directive.text).with(second.text);
-    let is_time = matches!(directive.text, "keepalive" | "warntime" | "deadtime" | "initdead");
+    let is_time = matches!(directive.text, "keepalive" | "warntime" | "deadtime" | "initdead" | "lease");
     let remedy = if is_time && second.text.starts_with(|c: char| c.is_ascii_alphabetic()) {
         say("write the unit against the number: `500ms`")
     } else {

@@ -44,6 +44,13 @@ impl<'a> Words<'a> {
         Self { line, text, at: 0, separates, comments }
     }
 
+    /// What is left of the line before a comment, without the blanks around it.
+    pub fn rest(&self) -> &'a str {
+        let rest = self.text.get(self.at..).unwrap_or("");
+        let end = rest.find('#').filter(|_| self.comments).unwrap_or(rest.len());
+        rest[..end].trim_matches(is_blank)
+    }
+
     /// The same words from here on, cut at commas too.
     pub fn apart_at_commas(self) -> Self {
         Self { separates: is_blank_or_comma, ..self }

@@ -6,12 +6,14 @@ mod authkeys;
 mod diagnostic;
 mod directive;
 mod excerpt;
+mod fencing;
 mod ha_cf;
 mod haresources;
 mod lexer;
 mod nearest;
 mod option;
 mod phrase;
+mod ping;
 mod resource;
 mod timing;
 mod tokens;
@@ -20,11 +22,14 @@ mod vip;
 pub use authkeys::{Key, Method};
 pub use diagnostic::{DIAGNOSTICS_MAX, Diagnostic, Diagnostics, Severity};
 pub use excerpt::Excerpt;
+pub use fencing::{Params, Stonith};
 pub use haresources::Group;
 pub use phrase::{Phrase, Value};
+pub use ping::PingNode;
 pub use resource::{Args, Resource};
 pub use vip::Vip;
 
+use crate::lease::Exclusive;
 use crate::time::Duration;
 use diagnostic::Reporter;
 use excerpt::Echo;
@@ -48,6 +53,10 @@ pub const SECRET_MAX: usize = 128;
 pub const NODE_NAME_MAX: usize = 64;
 /// Bytes of a cluster's name at most.
 pub const CLUSTER_NAME_MAX: usize = 32;
+/// Fencing devices of a node at most.
+pub const STONITH_MAX: usize = 8;
+/// Stations to ping at most.
+pub const PINGS_MAX: usize = 16;
 /// Bytes of an interface's name at most (`IFNAMSIZ` less its NUL).
 pub const INTERFACE_NAME_MAX: usize = 15;
 
@@ -92,6 +101,16 @@ pub struct Config<'a> {
     pub debug: u8,
     /// `cluster`: two pairs on one LAN may share everything else.
     pub cluster: &'a str,
+    /// `lease`, at least [`crate::lease::shortest`]; none: the longest that fits. [`crate::lease::choose`] has the rule.
+    pub lease: Option<Duration>,
+    /// `exclusive`.
+    pub exclusive: Exclusive,
+    /// `watchdog`: the path of the device, below /dev.
+    pub watchdog: Option<&'a str>,
+    /// `stonith` and `stonith_host`: the devices that this node may use, in the order of ha.cf.
+    pub stonith: Vec<Stonith<'a>, STONITH_MAX>,
+    /// `ping` and `ping_group`, in the order of ha.cf.
+    pub pings: Vec<PingNode<'a>, PINGS_MAX>,
     /// The lines of haresources in order.
     pub groups: Vec<Group<'a>, GROUPS_MAX>,
     /// The keys of authkeys.
@@ -138,7 +157,7 @@ pub fn read<'a>(
     diagnostics: &mut Diagnostics<'a>,
 ) -> Option<Config<'a>> {
     let errors = diagnostics.errors();
-    let mut report = Reporter::new(ha_cf.name, Echo::Plain, diagnostics);
+    let mut report = Reporter::new(ha_cf.name, Echo::UpTo(fencing::shown_len), diagnostics);
     let cluster = report.admits(&ha_cf).then(|| ha_cf::read(&ha_cf, this_node, &mut report));
     let (known, me) = cluster.as_ref().map_or((&[][..], None), |cluster| (&cluster.nodes[..], cluster.me));
 
@@ -169,6 +188,11 @@ pub fn read<'a>(
         debugfile: cluster.debugfile,
         debug: cluster.debug,
         cluster: cluster.cluster,
+        lease: cluster.lease,
+        exclusive: cluster.exclusive,
+        watchdog: cluster.watchdog,
+        stonith: cluster.stonith,
+        pings: cluster.pings,
         groups,
         keys: keys.keys,
         send_key: keys.send_key,

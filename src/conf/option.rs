@@ -5,6 +5,7 @@ use super::lexer::Word;
 use super::nearest::nearest;
 use super::phrase::say;
 use super::{AutoFailback, CLUSTER_NAME_MAX};
+use crate::lease::Exclusive;
 
 /// The rates that Heartbeat takes.
 const BAUDS: [u32; 7] = [9_600, 19_200, 38_400, 57_600, 115_200, 230_400, 460_800];
@@ -43,19 +44,49 @@ pub(super) fn read_port<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> O
 }
 
 pub(super) fn read_auto_failback<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<AutoFailback> {
-    let is = |names: &[&str]| names.iter().any(|name| word.text.eq_ignore_ascii_case(name));
-    if is(&["true", "on", "yes", "y", "1"]) {
-        return Some(AutoFailback::On);
-    }
-    if is(&["false", "off", "no", "n", "0"]) {
-        return Some(AutoFailback::Off);
-    }
-    if is(&["legacy"]) {
-        return Some(AutoFailback::Legacy);
+    match read_bool(word.text) {
+        Some(true) => return Some(AutoFailback::On),
+        Some(false) => return Some(AutoFailback::Off),
+        None if word.text.eq_ignore_ascii_case("legacy") => return Some(AutoFailback::Legacy),
+        None => {}
     }
     let message = say("`{}` is none of `on`, `off`, `legacy`").with(word.text);
     report.error(word.place, message, say("write `auto_failback on` or `auto_failback off`"));
     None
+}
+
+/// A boolean as Heartbeat spells it.
+fn read_bool(text: &str) -> Option<bool> {
+    let is = |names: &[&str]| names.iter().any(|name| text.eq_ignore_ascii_case(name));
+    let on = is(&["true", "on", "yes", "y", "1"]);
+    (on || is(&["false", "off", "no", "n", "0"])).then_some(on)
+}
+
+pub(super) fn read_exclusive<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<Exclusive> {
+    match read_bool(word.text) {
+        Some(true) => return Some(Exclusive::On),
+        Some(false) => return Some(Exclusive::Off),
+        None if word.text.eq_ignore_ascii_case("auto") => return Some(Exclusive::Auto),
+        None => {}
+    }
+    let message = say("`{}` is none of `auto`, `on`, `off`").with(word.text);
+    report.error(word.place, message, say("write `exclusive on`, or remove the line for `auto`"));
+    None
+}
+
+/// Whether `text` is the path of a device below /dev.
+pub(super) fn is_device(text: &str) -> bool {
+    let mut parts = text.strip_prefix("/dev/").unwrap_or("").split('/');
+    !parts.any(|part| matches!(part, "" | "." | ".."))
+}
+
+pub(super) fn read_watchdog<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<&'a str> {
+    if !is_device(word.text) || word.text.len() > PATH_MAX {
+        let message = say("`{}` is not the path of a device below /dev").with(word.text);
+        report.error(word.place, message, say("write the watchdog's path, for example /dev/watchdog0"));
+        return None;
+    }
+    Some(word.text)
 }
 
 pub(super) fn read_facility<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<Option<u8>> {
@@ -75,10 +106,15 @@ pub(super) fn read_facility<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) 
     Some(Some(known))
 }
 
-/// The path of a file. What exists there is not looked at: the file may be on a disk that is mounted later.
+/// Whether `text` is the absolute path of a file. What exists there is not looked at: the file may be on a disk that is
+/// mounted later.
+pub(super) fn is_file_path(text: &str) -> bool {
+    let name = text.rsplit('/').next();
+    text.starts_with('/') && !matches!(name, Some("" | "." | "..")) && text.len() <= PATH_MAX
+}
+
 pub(super) fn read_log_path<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<&'a str> {
-    let name = word.text.rsplit('/').next();
-    if !word.text.starts_with('/') || matches!(name, Some("" | "." | "..")) || word.text.len() > PATH_MAX {
+    if !is_file_path(word.text) {
         let message = say("`{}` is not the absolute path of a file").with(word.text);
         report.error(word.place, message, say("write the whole path, for example /var/log/ha-log"));
         return None;

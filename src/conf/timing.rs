@@ -1,8 +1,9 @@
-//! The four times of ha.cf: how they are written, their defaults, and which go together.
+//! The times of ha.cf: how they are written, their defaults, and which go together.
 
 use super::diagnostic::{Place, Reporter};
 use super::lexer::Word;
 use super::phrase::{Phrase, say};
+use crate::lease::{self, Exclusive, Wish};
 use crate::time::Duration;
 
 /// Shortest time that is taken: below it the scheduler's own delays are longer.
@@ -32,6 +33,7 @@ pub(super) struct Given<'a> {
     pub warntime: Option<Setting<'a, Duration>>,
     pub deadtime: Option<Setting<'a, Duration>>,
     pub initdead: Option<Setting<'a, Duration>>,
+    pub lease: Option<Setting<'a, Duration>>,
 }
 
 /// The times in force.
@@ -162,6 +164,37 @@ pub(super) fn judge<'a>(given: &Given<'a>, end: Place<'a>, report: &mut Reporter
     }
     if let Some(warntime) = given.warntime {
         judge_warntime(&timing, warntime.place, report);
+    }
+}
+
+/// Reads `lease`. None at all is another word's work.
+pub(super) fn read_lease<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<Duration> {
+    let number = word.text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    if scale(number, 1_000_000) == Some(Duration::ZERO) && number.bytes().all(|b| matches!(b, b'0' | b'.')) {
+        let message = say("`lease {}`: a VIP without a lease outlives its owner for ever").with(word.text);
+        report.error(word.place, message, say("remove the line; to wait for deadtime alone write `exclusive off`"));
+        return None;
+    }
+    read_time(word, report)
+}
+
+/// Reports a lease that a lost beat would end, and one that a takeover has to wait for.
+pub(super) fn judge_lease<'a>(given: &Given<'a>, exclusive: Exclusive, report: &mut Reporter<'a, '_>) {
+    let Some(Setting { value: asked, place }) = given.lease else {
+        return;
+    };
+    let Timing { keepalive, deadtime, .. } = given.timing();
+    let shortest = lease::shortest(keepalive);
+    if asked < shortest {
+        let message = say("lease ({}) is shorter than {}: one late beat would end it").with(asked).with(shortest);
+        let remedy = say("make it at least {}, or remove the line: the longest that fits is chosen").with(shortest);
+        return report.error(place, message, remedy);
+    }
+    let chosen = lease::choose(&Wish { deadtime, keepalive, asked: Some(asked), exclusive, fine_available: true });
+    if chosen.takeover > deadtime {
+        let message = say("lease ({}) may last until {}, longer than deadtime ({}): a takeover waits for it");
+        let message = message.with(asked).with(chosen.silence).with(deadtime);
+        report.warning(place, message, say("remove the line: the longest that fits is chosen"));
     }
 }
 

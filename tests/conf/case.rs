@@ -1,6 +1,7 @@
 //! One case: three files as text, and the diagnostics and the configuration as text.
 
-use lubdub::conf::{self, Config, Diagnostics, Link, Resource, Source};
+use lubdub::conf::{self, Config, Diagnostics, Link, Params, Resource, Source};
+use lubdub::lease::Exclusive;
 use std::fmt::Write;
 
 /// The sections that stand for themselves when a case leaves them out.
@@ -123,6 +124,7 @@ fn describe(config: &Config<'_>, text: &mut String) {
         }
         .unwrap();
     }
+    describe_guards(config, text);
     for group in &config.groups {
         let (key, preferred, mine) = (group.key, group.preferred, if group.preferred_me { ", this node" } else { "" });
         let vip = if group.has_vip() { "" } else { ", no VIP" };
@@ -133,6 +135,32 @@ fn describe(config: &Config<'_>, text: &mut String) {
     for key in &config.keys {
         let sends = if key.id == config.send_key { ", sends" } else { "" };
         writeln!(text, "key {} {:?}, {} bytes{sends}", key.id, key.method, key.secret.len()).unwrap();
+    }
+}
+
+/// What keeps a second owner away, as far as ha.cf says anything about it.
+fn describe_guards(config: &Config<'_>, text: &mut String) {
+    if let Some(lease) = config.lease {
+        writeln!(text, "lease {} ms", lease.as_millis()).unwrap();
+    }
+    if config.exclusive != Exclusive::Auto {
+        writeln!(text, "exclusive {:?}", config.exclusive).unwrap();
+    }
+    if let Some(device) = config.watchdog {
+        writeln!(text, "watchdog {device}").unwrap();
+    }
+    for device in &config.stonith {
+        match device.params {
+            Params::File(path) => writeln!(text, "stonith {} from {path}", device.plugin).unwrap(),
+            Params::Written(_) => {
+                let words: Vec<_> = device.params.words().collect();
+                writeln!(text, "stonith {} {words:?}", device.plugin).unwrap();
+            }
+        }
+    }
+    for node in &config.pings {
+        writeln!(text, "ping {}{}", node.address, node.group.map_or(String::new(), |name| format!(" of {name}")))
+            .unwrap();
     }
 }
 

@@ -1,0 +1,68 @@
+//! `ping` and `ping_group`: third stations that show whether a node still reaches the service LAN.
+
+use super::PINGS_MAX;
+use super::diagnostic::Reporter;
+use super::lexer::{Word, Words};
+use super::phrase::say;
+use core::net::Ipv4Addr;
+use heapless::Vec;
+
+/// One station to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PingNode<'a> {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// The `ping_group` that it is in, where one answer speaks for all.
+    pub group: Option<&'a str>,
+}
+
+/// The stations as they are met.
+#[derive(Default)]
+pub(super) struct Pings<'a> {
+    nodes: Vec<(PingNode<'a>, u32), PINGS_MAX>,
+}
+
+impl<'a> Pings<'a> {
+    /// Takes one address of a `ping` line.
+    pub fn take(&mut self, word: &Word<'a>, group: Option<&'a str>, report: &mut Reporter<'a, '_>) {
+        let Some(address) = read_address(word, report) else { return };
+        if let Some((_, line)) = self.nodes.iter().find(|(node, _)| node.address == address) {
+            let message = say("`{}` is already asked, in line {}").with(word.text).with(u64::from(*line));
+            return report.warning(word.place, message, say("remove it here; it is asked once"));
+        }
+        if self.nodes.push((PingNode { address, group }, word.place.line)).is_err() {
+            let message = say("more than {} stations to ping").with(PINGS_MAX as u64);
+            report.error(word.place, message, say("leave two or three that are always there"));
+        }
+    }
+
+    /// Takes a `ping_group` line: `NAME ADDRESS...`.
+    pub fn take_group(&mut self, directive: &Word<'a>, mut words: Words<'a>, report: &mut Reporter<'a, '_>) {
+        let name = words.next();
+        let mut addresses = words.peekable();
+        let Some(name) = name.filter(|_| addresses.peek().is_some()) else {
+            let after = directive.place.part(directive.text.len(), 0);
+            let message = say("`ping_group` needs a name and the addresses of the group");
+            return report.error(after, message, say("write `ping_group NAME ADDRESS ADDRESS`"));
+        };
+        addresses.for_each(|word| self.take(&word, Some(name.text), report));
+    }
+
+    pub fn into_nodes(self) -> Vec<PingNode<'a>, PINGS_MAX> {
+        self.nodes.into_iter().map(|(node, _)| node).collect()
+    }
+}
+
+fn read_address<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<Ipv4Addr> {
+    let remedy = say("write the address of a station that is always on, for example the router's");
+    let Ok(address) = word.text.parse::<Ipv4Addr>() else {
+        report.error(word.place, say("`{}` is not an IPv4 address").with(word.text), remedy);
+        return None;
+    };
+    if address.is_unspecified() || address.is_loopback() || address.octets()[0] >= 224 {
+        let message = say("`{}` cannot be the address of another host").with(word.text);
+        report.error(word.place, message, remedy);
+        return None;
+    }
+    Some(address)
+}
