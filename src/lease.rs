@@ -112,6 +112,16 @@ impl Lease {
     pub fn outlasted(&self) -> bool {
         self.takeover >= self.silence
     }
+
+    /// The longest watchdog timeout, in whole seconds, that has bitten before anybody takes over from a node that feeds
+    /// it as it renews its lease: only in a turn that has just sent a beat. It bites before T, which ends the wait for a
+    /// group without a VIP, and before the VIP can have fallen silent and been asked for in vain. None when even one
+    /// second is too long.
+    pub fn watchdog(&self) -> Option<Duration> {
+        let vip = undrifted(self.length + PROBE_WAIT.times(PROBES));
+        let room = down(within(self.takeover)?.min(vip) - WATCHDOG_LATE, SECOND);
+        (room >= SECOND).then_some(room)
+    }
 }
 
 /// S of a lease of this length, such as the peer tells in its hello.
@@ -168,13 +178,6 @@ fn settle(length: Duration, kind: Kind) -> Duration {
     if kind == Kind::Fine && Kind::of(length) == Kind::Address { length - MILLISECOND } else { length }
 }
 
-/// The longest watchdog timeout, in whole seconds, that has surely bitten before a takeover after `takeover` when it is
-/// fed as a lease is renewed: only in a turn that has just sent a beat. None when even one second is too long.
-pub fn watchdog(takeover: Duration) -> Option<Duration> {
-    let room = down(within(takeover)? - WATCHDOG_LATE, SECOND);
-    (room >= SECOND).then_some(room)
-}
-
 /// When a watchdog of this timeout has surely bitten, counted from the arrival of the last beat.
 pub fn watchdog_silence(timeout: Duration) -> Duration {
     surely_over(timeout + WATCHDOG_LATE)
@@ -189,8 +192,13 @@ fn surely_over(span: Duration) -> Duration {
 /// The longest span that is [`surely_over`] after `wait`.
 fn within(wait: Duration) -> Option<Duration> {
     let room = wait.as_micros().checked_sub((RENEWAL_MAX + PROBE_WAIT).as_micros())?;
-    let span = u128::from(room) * u128::from(DRIFT_PART) / u128::from(DRIFT_PART + 1);
-    u64::try_from(span).ok().map(Duration::from_micros)
+    Some(undrifted(Duration::from_micros(room)))
+}
+
+/// The longest span by one clock that is over when another has counted `span`.
+fn undrifted(span: Duration) -> Duration {
+    let parts = u128::from(span.as_micros()) * u128::from(DRIFT_PART) / u128::from(DRIFT_PART + 1);
+    Duration::from_micros(u64::try_from(parts).unwrap_or(u64::MAX))
 }
 
 fn down(length: Duration, grain: Duration) -> Duration {

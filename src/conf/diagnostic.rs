@@ -64,6 +64,22 @@ impl<'a> Place<'a> {
         Self { line: 1, text: file.lines().next().unwrap_or(""), start: 0, len: 0 }
     }
 
+    /// The place of `part`, which is a piece of the text of `file`; none when it is not.
+    pub fn of(file: &'a str, part: &str) -> Option<Self> {
+        let at = (part.as_ptr() as usize).checked_sub(file.as_ptr() as usize)?;
+        let before = file.get(..at)?;
+        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+        let text = file.get(line_start..)?.split('\n').next()?;
+        let text = text.strip_suffix('\r').unwrap_or(text);
+        let line = line_number(before.bytes().filter(|&b| b == b'\n').count());
+        (at - line_start + part.len() <= text.len()).then_some(Self {
+            line,
+            text,
+            start: at - line_start,
+            len: part.len(),
+        })
+    }
+
     /// The part of this place that is `len` bytes long and begins `start` bytes into it.
     pub fn part(self, start: usize, len: usize) -> Self {
         Self { start: self.start + start, len, ..self }

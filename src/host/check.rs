@@ -3,15 +3,18 @@
 //! The same files are read, by the same code, as `run` reads them; then the machine is looked at.
 
 mod files;
+mod guarantee;
 mod probe;
 mod report;
 
 pub use files::load;
 use probe::probe;
 
-use lubdub::conf::{Diagnostics, Severity};
+use guarantee::{Fine, Statement};
+use lubdub::conf::{Config, Diagnostics, Resource, Severity};
 use report::Report;
 use std::fmt::{self, Display, Formatter};
+use std::net::IpAddr;
 use std::path::Path;
 
 /// Exit code: the configuration would run.
@@ -46,10 +49,16 @@ impl Display for Finding {
     }
 }
 
+/// Whether the kernel can end a lease of these addresses to the millisecond, or why not.
+pub type FineLease = fn(&[IpAddr]) -> Result<(), String>;
+
 /// Reads the files in `config_dir` for the node `node`, looks at the machine unless `offline`, and prints what was found:
 /// for people on stderr with one line on stdout when all is well, or with `json` one object on stdout. Returns the exit
 /// code: 0 would run, 78 would not.
-pub fn check(config_dir: &Path, node: &str, offline: bool, json: bool) -> i32 {
+///
+/// `fine_lease` tells whether this kernel can end a lease of these addresses to the millisecond, or why not; offline it
+/// is not asked.
+pub fn check(config_dir: &Path, node: &str, offline: bool, json: bool, fine_lease: FineLease) -> i32 {
     let texts = match files::open(config_dir) {
         Ok(texts) => texts,
         Err(findings) => return Report::new(node, &Diagnostics::new(), &findings).print(None, json),
@@ -58,6 +67,20 @@ pub fn check(config_dir: &Path, node: &str, offline: bool, json: bool) -> i32 {
     let Some(config) = texts.read(node, &mut diagnostics) else {
         return Report::new(node, &diagnostics, &[]).print(None, json);
     };
-    let findings = if offline { Vec::new() } else { probe(&config, config_dir) };
-    Report::new(node, &diagnostics, &findings).print(Some(&config), json)
+    let (findings, fine) = match offline {
+        true => (Vec::new(), Fine::Assumed),
+        false => (probe(&config, config_dir), fine_lease(&addresses(&config)).map_or_else(Fine::Absent, Fine::there)),
+    };
+    let guarantee = texts.judge(&config, fine.is_available(), &mut diagnostics);
+    let statement = Statement::new(&config, guarantee, fine);
+    Report::new(node, &diagnostics, &findings).print(Some((&config, &statement)), json)
+}
+
+/// The addresses that move with the groups.
+fn addresses(config: &Config<'_>) -> Vec<IpAddr> {
+    let address = |resource| match resource {
+        Resource::Vip(vip) => Some(vip.address),
+        Resource::Script { .. } => None,
+    };
+    config.groups.iter().flat_map(|group| group.resources()).filter_map(address).collect()
 }

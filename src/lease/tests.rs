@@ -1,4 +1,4 @@
-use super::{Exclusive, Kind, Lease, Wish, choose, shortest, silence, watchdog, watchdog_silence};
+use super::{Exclusive, Kind, Lease, Wish, choose, shortest, silence, watchdog_silence};
 use crate::time::Duration;
 
 const fn ms(millis: u64) -> Duration {
@@ -136,16 +136,27 @@ fn a_lease_asked_for_is_taken_as_it_is() {
 
 #[test]
 fn a_watchdog_bites_before_the_takeover() {
-    assert_eq!(watchdog(ms(300)), None);
-    assert_eq!(watchdog(ms(2_016)), None);
-    assert_eq!(watchdog(ms(2_017)), Some(ms(1_000)));
-    assert_eq!(watchdog(ms(10_000)), Some(ms(8_000)));
-    for takeover in (0..200_000).step_by(37) {
-        if let Some(timeout) = watchdog(ms(takeover)) {
-            assert!(watchdog_silence(timeout) <= ms(takeover) && timeout.as_millis().is_multiple_of(1_000));
-            assert!(watchdog_silence(timeout + ms(1_000)) > ms(takeover), "the longest: {takeover}");
+    let timeout = |keepalive, deadtime| choose(&wish(keepalive, deadtime)).watchdog();
+    assert_eq!(timeout(100, 300), None);
+    assert_eq!(timeout(100, 2_010), None, "too short for two seconds and the drift");
+    assert_eq!(timeout(100, 2_100), Some(ms(1_000)), "a fine lease of 2 s");
+    assert_eq!(timeout(100, 2_500), None, "an address lease of 1 s");
+    assert_eq!(timeout(1_000, 10_000), Some(ms(7_000)));
+    assert_eq!(timeout(1_000, 30_000), Some(ms(27_000)));
+    each(|wish, lease| {
+        let bites = |timeout: Duration| {
+            let late = u128::from((timeout + ms(1_000)).as_micros()) * 1_001;
+            let vip = u128::from(lease.length.as_micros() + 30_000) * 1_000;
+            watchdog_silence(timeout) <= lease.takeover && late <= vip
+        };
+        match lease.watchdog() {
+            Some(timeout) => {
+                assert!(timeout.as_millis().is_multiple_of(1_000) && timeout >= ms(1_000));
+                assert!(bites(timeout) && !bites(timeout + ms(1_000)), "{wish:?}: {lease:?} {timeout:?}");
+            }
+            None => assert!(!bites(ms(1_000)), "{wish:?}: {lease:?}"),
         }
-    }
+    });
 }
 
 #[test]
@@ -153,5 +164,5 @@ fn no_time_is_too_long() {
     let far = Duration::from_micros(u64::MAX);
     let wish = Wish { deadtime: far, keepalive: far, asked: Some(far), ..wish(1, 3) };
     assert_eq!(choose(&wish).takeover, far);
-    assert!(watchdog(far).is_some());
+    assert!(choose(&wish).watchdog().is_some());
 }

@@ -1,7 +1,7 @@
 //! The three files as texts, each refused when it is not what it should be as a file.
 
 use super::Finding;
-use lubdub::conf::{self, Config, Diagnostics, Source};
+use lubdub::conf::{self, Config, Diagnostics, Guarantee, Source};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
@@ -28,10 +28,28 @@ pub struct Texts {
 impl Texts {
     /// The configuration of the node `node`; none when `diagnostics` got an error.
     pub fn read<'a>(&'a self, node: &'a str, diagnostics: &mut Diagnostics<'a>) -> Option<Config<'a>> {
+        let [ha_cf, haresources, authkeys] = self.sources();
+        conf::read(ha_cf, haresources, authkeys, node, diagnostics)
+    }
+
+    /// What `config`, which was read from these texts, guarantees where the kernel has nf_tables or has not;
+    /// `diagnostics` gets an error for whatever `exclusive on` does not allow.
+    pub fn judge<'a>(
+        &'a self,
+        config: &Config<'a>,
+        fine_available: bool,
+        diagnostics: &mut Diagnostics<'a>,
+    ) -> Guarantee {
+        let guarantee = Guarantee::of(config, fine_available);
+        let [ha_cf, haresources, _] = self.sources();
+        guarantee.judge(config, &ha_cf, &haresources, diagnostics);
+        guarantee
+    }
+
+    fn sources(&self) -> [Source<'_>; 3] {
         let [ha_cf, haresources, authkeys] = self.paths.each_ref();
-        let source = |name: &'a String, text: &'a String| Source { name, text };
-        let (ha_cf, haresources) = (source(ha_cf, &self.ha_cf), source(haresources, &self.haresources));
-        conf::read(ha_cf, haresources, source(authkeys, &self.authkeys), node, diagnostics)
+        let source = |name, text| Source { name, text };
+        [source(ha_cf, &self.ha_cf), source(haresources, &self.haresources), source(authkeys, &self.authkeys)]
     }
 }
 

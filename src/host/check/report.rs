@@ -1,5 +1,6 @@
 //! What `check` prints.
 
+use super::guarantee::Statement;
 use super::{Finding, WOULD_NOT_RUN, WOULD_RUN};
 use lubdub::conf::{Config, Diagnostic, Diagnostics, Severity};
 use std::fmt::{self, Display, Formatter, Write as _};
@@ -25,15 +26,15 @@ impl<'r> Report<'r> {
         Self { node, diagnostics, findings }
     }
 
-    /// Prints the report, with the configuration when it could be read, and returns the exit code.
-    pub fn print(&self, config: Option<&Config<'_>>, json: bool) -> i32 {
+    /// Prints the report, with the configuration and what it guarantees when it could be read, and returns the exit code.
+    pub fn print(&self, config: Option<(&Config<'_>, &Statement<'_>)>, json: bool) -> i32 {
         let config = config.filter(|_| self.count(Severity::Error) == 0);
         // Nobody listens on a closed stdout or stderr; the exit code still tells.
-        let _ = if json { self.print_json(config.is_some()) } else { self.print_text(config) };
+        let _ = if json { self.print_json(config) } else { self.print_text(config) };
         if config.is_some() { WOULD_RUN } else { WOULD_NOT_RUN }
     }
 
-    fn print_text(&self, config: Option<&Config<'_>>) -> io::Result<()> {
+    fn print_text(&self, config: Option<(&Config<'_>, &Statement<'_>)>) -> io::Result<()> {
         let mut console = io::stderr().lock();
         for diagnostic in self.diagnostics.iter() {
             writeln!(console, "{diagnostic}")?;
@@ -46,8 +47,8 @@ impl<'r> Report<'r> {
         }
         let warnings = Counted(self.count(Severity::Warning), "warning");
         match config {
-            Some(config) => {
-                writeln!(io::stdout().lock(), "{}: would run: {}, {warnings}", self.node, summary(config))
+            Some((config, statement)) => {
+                write!(io::stdout().lock(), "{}: would run: {}, {warnings}\n{statement}", self.node, summary(config))
             }
             None => {
                 let errors = Counted(self.count(Severity::Error), "error");
@@ -56,11 +57,15 @@ impl<'r> Report<'r> {
         }
     }
 
-    fn print_json(&self, ok: bool) -> io::Result<()> {
+    fn print_json(&self, config: Option<(&Config<'_>, &Statement<'_>)>) -> io::Result<()> {
+        let ok = config.is_some();
         let mut object = format!("{{\"ok\":{ok},\"node\":{}", Json(self.node));
         for (name, severity) in [("errors", Severity::Error), ("warnings", Severity::Warning)] {
             let entries: Vec<String> = self.entries(severity).map(|entry| entry.to_string()).collect();
             object += &format!(",\"{name}\":[{}]", entries.join(","));
+        }
+        if let Some((_, statement)) = config {
+            object += &format!(",\"guarantee\":{}", statement.to_json());
         }
         writeln!(io::stdout().lock(), "{object},\"dropped\":{}}}", self.diagnostics.dropped())
     }
@@ -126,7 +131,7 @@ impl Display for Entry<'_> {
 }
 
 /// A JSON string (RFC 8259 section 7).
-struct Json<'s>(&'s str);
+pub(super) struct Json<'s>(pub &'s str);
 
 impl Display for Json<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
