@@ -180,10 +180,26 @@ impl<'c> Statement<'c> {
         if self.guarantee.stonith {
             let plugins: Vec<&str> = self.config.stonith.iter().map(|device| device.plugin).collect();
             let plugins = plugins.join(", then ");
-            wrap(f, "- ", "  ", &format!("stonith by {plugins}: no takeover by silence before it is confirmed"))?;
+            wrap(f, "- ", "  ", &format!("stonith by {plugins}: silence takes over only what it has confirmed"))?;
         }
-        if self.config.groups.iter().any(lubdub::conf::Group::has_vip) {
-            wrap(f, "- ", "  ", "probes: a VIP that the peer still answers for is not taken")?;
+        Ok(())
+    }
+}
+
+impl Statement<'_> {
+    /// What the milliseconds of the table are, for the means that are in it.
+    fn show_legend(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let guards = |entry: &Entry<'_>| Fault::ALL.map(|fault| self.guarantee.guard(entry.ward, fault));
+        let used: Vec<Means> = self.resources.iter().flat_map(guards).flatten().map(|guard| guard.means).collect();
+        for (means, text) in [
+            (Means::Lease, "lease: so long after its last beat the old owner has no VIP"),
+            (Means::Watchdog, "watchdog: so long after its last beat the old owner is reset"),
+            (Means::Stonith, "stonith: so long after its last beat fencing begins, takeover follows"),
+            (Means::Probes, "probes: so long they ask; while the VIP is answered it is not taken"),
+        ] {
+            if used.contains(&means) {
+                wrap(f, "  ", "  ", text)?;
+            }
         }
         Ok(())
     }
@@ -200,6 +216,8 @@ impl Display for Statement<'_> {
         self.show_means(f)?;
         writeln!(f)?;
         self.show_table(f)?;
+        writeln!(f)?;
+        self.show_legend(f)?;
         writeln!(f, "\nNot covered:")?;
         self.uncovered().iter().try_for_each(|case| wrap(f, "- ", "  ", &case.text))?;
         if self.config.lease.is_some() || self.config.exclusive != Exclusive::Auto {

@@ -9,6 +9,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+mod fencing;
 mod tty;
 
 /// Where the rules of `ipvsadm` are looked for, in this order.
@@ -38,6 +39,9 @@ pub fn probe(config: &Config<'_>, config_dir: &Path) -> Vec<Finding> {
         };
         findings.extend(finding);
     }
+    findings.extend(config.watchdog.and_then(fencing::probe_watchdog));
+    findings
+        .extend(config.stonith.iter().filter_map(|device| fencing::probe_stonith(device, Path::new(fencing::PLUGINS))));
     // One interface of ten addresses, or one script of ten groups, is one finding.
     let mut kept: Vec<Finding> = Vec::new();
     findings.into_iter().for_each(|finding| {
