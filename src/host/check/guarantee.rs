@@ -157,8 +157,10 @@ impl<'c> Statement<'c> {
         if self.resources.iter().any(|entry| entry.ward.is_vip()) {
             let ended = match lease.kind {
                 Kind::Address => "the kernel ends an address that is not renewed",
-                Kind::Fine if self.fine == Fine::Assumed => "nf_tables, assumed here, silence a VIP not renewed",
-                Kind::Fine => "nf_tables silence a VIP that is not renewed",
+                Kind::Fine if self.fine == Fine::Assumed => {
+                    "nf_tables (assumed here) silences a VIP that is not renewed"
+                }
+                Kind::Fine => "nf_tables silences a VIP that is not renewed",
             };
             wrap(f, "- ", "  ", &format!("lease {} ms: {ended}", millis(lease.length)))?;
             if let Fine::Absent(why) = &self.fine

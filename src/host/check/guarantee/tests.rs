@@ -81,7 +81,7 @@ fn a_watchdog_and_stonith_fill_the_gaps() {
 fn milliseconds_need_nf_tables() {
     let fast = "keepalive 100ms\ndeadtime 300ms\nwatchdog /dev/watchdog\n";
     let (text, _) = said(fast, TUTORIAL, Fine::Assumed);
-    assert!(text.contains("after 300 ms.") && text.contains("lease 279 ms: nf_tables, assumed here,"), "{text}");
+    assert!(text.contains("after 300 ms.") && text.contains("lease 279 ms: nf_tables (assumed here)"), "{text}");
     let text = unwrapped(&text);
     assert!(text.contains("too late") && text.contains("a longer deadtime or `stonith_host` ends them"), "{text}");
     let (text, json) = said(fast, TUTORIAL, Fine::Absent("no such subsystem".into()));
