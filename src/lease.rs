@@ -124,9 +124,15 @@ impl Lease {
     }
 }
 
-/// S of a lease of this length, such as the peer tells in its hello.
+/// How long after its last renewal the kernel has ended a VIP with a lease of this length, by its own clock. Zero where
+/// there is no lease.
+pub fn ends_within(length: Duration) -> Duration {
+    if length == Duration::ZERO { length } else { length + Kind::of(length).late() }
+}
+
+/// S of a lease of this length, such as the peer tells in its hello. Zero where there is no lease.
 pub fn silence(length: Duration) -> Duration {
-    surely_over(length + Kind::of(length).late())
+    if length == Duration::ZERO { length } else { surely_over(ends_within(length)) }
 }
 
 /// The shortest lease that a lost beat does not end: two keepalives, and the time of a renewal for each.

@@ -12,7 +12,7 @@
 //! * [`lease`]: how long a VIP outlives its owner's last beat, and how long a taker waits.
 //! * [`time`]: points and lengths of time that the others share.
 //!
-//! `wire` and `conf` use neither each other nor `node`; `node` uses `wire`. `lease` uses `time` alone.
+//! `wire` and `conf` use neither each other nor `node`; `node` uses `wire` and `lease`. `lease` uses `time` alone.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(unsafe_code, reason = "an allocator that counts has to be one")]
 
-use lubdub::node::{GroupSetup, Guard, Input, Lease, LinkKind, Node, Output, Setup, Timing, Verb, Why};
+use lubdub::node::{GroupSetup, Guard, Input, LinkKind, Node, Output, Setup, Timing, Verb, Why};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::auth::{Key, Keyring, Method};
 use lubdub::wire::beat::State;
@@ -50,12 +50,7 @@ fn node(me: &str, peer: &str, run: u64) -> Node {
         links: [LinkKind::Serial { baud: 115_200 }, LinkKind::Broadcast].into_iter().collect(),
         groups: [GroupSetup { preferred: run == 1, has_vip: true }].into_iter().collect(),
         macs: Default::default(),
-        guard: Guard {
-            lease: Some(Lease { length: Duration::from_millis(270), lateness: Duration::from_millis(5) }),
-            outlast: true,
-            probes: true,
-            fencing: false,
-        },
+        guard: Guard { lease: Some(Duration::from_millis(279)), outlast: true, probes: true, fencing: false },
         digest: [0; 8],
         keys: Keyring::new(3, [Key::new(3, Method::Md5, b"redhat").unwrap()]).unwrap(),
         run,

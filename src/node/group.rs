@@ -825,5 +825,5 @@ impl Group {
 /// When a leftover may be adopted although nobody consents: the last third of the lease, in which a peer that had heard
 /// of this node before has not taken it yet.
 fn last_third(until: Instant, guard: &Guard) -> Instant {
-    until - guard.lease.map_or(Duration::ZERO, |lease| lease.length.part(3))
+    until - guard.lease.unwrap_or_default().part(3)
 }

@@ -30,11 +30,11 @@ mod status;
 pub use digest::{Digest, nonce_name, series};
 pub use event::{Cause, Event};
 pub use group::{Hold, START_ATTEMPTS, STOP_RETRY, STOP_RETRY_MAX, Verb};
-pub use guard::{Guard, Lease, RENEW_WITHIN, outlasts};
+pub use guard::Guard;
 pub use link::{Counters, LinkState, LinkWhy};
 pub use peer::{PeerState, Untrusted};
 pub use setup::{Cluster, GroupSetup, LinkKind, Name, Setup, Timing};
-pub use sight::{ANSWER_WAIT, By, Eyes, PROBES};
+pub use sight::{By, Eyes};
 pub use status::{GroupStatus, LinkStatus, Owner, Refusal};
 
 use crate::time::{Duration, Instant};
@@ -165,7 +165,7 @@ pub enum Output {
         verb: Verb,
     },
     /// Renew the lease of every VIP here until then, and give what remains of it to those added before the next renewal;
-    /// [`Instant::FAR`]: they stay until they are removed. A shell that is later than [`RENEW_WITHIN`] leaves it.
+    /// [`Instant::FAR`]: they stay until they are removed. A shell that is later than [`RENEWAL_MAX`](crate::lease::RENEWAL_MAX) leaves it.
     Renew {
         /// When they end.
         until: Instant,

@@ -2,11 +2,10 @@
 
 use super::callers::{Caller, Callers};
 use super::digest::{Digest, Lens, maybe, nonce_name};
-use super::guard::outlasts;
 use super::link::within;
 use super::session::Session;
 use super::setup::Setup;
-use super::sight::{ANSWER_WAIT, PROBES};
+use crate::lease::{self, PROBE_WAIT, PROBES};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, Method};
 use crate::wire::hello::{Hello, MACS_MAX, Nonce};
@@ -282,11 +281,11 @@ impl Peer {
     fn remember_lease(&mut self, now: Instant, told: Duration) {
         let before = self.lease(now);
         if before > told {
-            self.former_lease = (before, now + outlasts(before));
+            self.former_lease = (before, now + lease::silence(before));
         }
     }
 
-    /// How long after its last renewal a VIP of the peer has ended for certain; zero where it has told of no lease.
+    /// The peer's lease; zero where it has told of none.
     pub fn lease(&self, now: Instant) -> Duration {
         let told = self.session.as_ref().map_or(Duration::ZERO, |session| session.facts.lease);
         let (former, until) = self.former_lease;
@@ -442,10 +441,9 @@ impl Peer {
         if !has_vip || !setup.guard.outlast {
             return patience;
         }
-        let own = setup.guard.lease.map_or(Duration::ZERO, |lease| lease.ends_within());
-        let lease = if self.ever_heard { self.lease(now) } else { own };
-        let wait = patience.max(outlasts(lease));
-        if granted { wait + lease } else { wait }
+        let told = if self.ever_heard { self.lease(now) } else { setup.guard.lease.unwrap_or_default() };
+        let wait = patience.max(lease::silence(told));
+        if granted { wait + lease::ends_within(told) } else { wait }
     }
 
     /// When silence allows a takeover. Unauthentic frames from Ethernet delay the start of a group with a VIP by one more
@@ -460,7 +458,7 @@ impl Peer {
 
     /// When to begin to ask for VIPs: at warntime, or just early enough for the probes that must stay unanswered.
     pub fn look_at(&self, now: Instant, setup: &Setup) -> Instant {
-        let probes = ANSWER_WAIT.times(u64::from(PROBES));
+        let probes = PROBE_WAIT.times(PROBES);
         let wait = self.wait(now, setup, true, false) - probes;
         self.silent_since + if self.ever_heard { wait.min(setup.timing.warntime) } else { wait }
     }

@@ -1,16 +1,16 @@
 //! This node's own lease: when its VIPs are renewed, and when they have ended without it.
 
 use super::digest::{Digest, Lens, maybe};
-use super::guard::{Lease, RENEW_WITHIN};
+use crate::lease::RENEWAL_MAX;
 use crate::time::{Duration, Instant};
 
 /// A lease is renewed only in a turn that has just handed a beat to a link, so that the peer, which counts from the last
 /// beat it heard, knows when it ends.
 #[derive(Clone)]
 pub(super) struct Renewal {
-    lease: Option<Lease>,
+    lease: Option<Duration>,
     /// A longer one, to be used once the peer has been told of it.
-    next: Option<Lease>,
+    next: Option<Duration>,
     /// A frame went out in this turn.
     spoke: bool,
     /// When VIPs were last renewed, while there are any.
@@ -18,16 +18,16 @@ pub(super) struct Renewal {
 }
 
 impl Renewal {
-    pub fn new(lease: Option<Lease>) -> Self {
+    pub fn new(lease: Option<Duration>) -> Self {
         Self { lease, next: lease, spoke: false, renewed_at: None }
     }
 
     /// Another setup. A shorter lease is in force at once, a longer one when the peer knows of it: what the peer counts
     /// with until then is the old one.
-    pub fn reload(&mut self, lease: Option<Lease>) {
+    pub fn reload(&mut self, lease: Option<Duration>) {
         self.next = lease;
         let longer = match (self.lease, lease) {
-            (Some(old), Some(new)) => new.ends_within() > old.ends_within(),
+            (Some(old), Some(new)) => new > old,
             (Some(_), None) => true,
             (None, _) => false,
         };
@@ -37,7 +37,7 @@ impl Renewal {
     }
 
     /// The lease that a hello tells: what will be in force.
-    pub fn told(&self) -> Option<Lease> {
+    pub fn told(&self) -> Option<Duration> {
         self.next
     }
 
@@ -60,12 +60,12 @@ impl Renewal {
             return self.renewed_at.take().map(|_| Instant::FAR);
         };
         // Half of it is always left, so that a beat may be late; more often would only cost.
-        let half = self.renewed_at.map_or(Instant::ZERO, |at| at + lease.length.part(2));
-        if !urgent && now + keepalive + RENEW_WITHIN < half {
+        let half = self.renewed_at.map_or(Instant::ZERO, |at| at + lease.part(2));
+        if !urgent && now + keepalive + RENEWAL_MAX < half {
             return None;
         }
         self.renewed_at = Some(now);
-        Some(now + lease.length)
+        Some(now + lease)
     }
 
     /// There is nothing to renew.
@@ -75,16 +75,15 @@ impl Renewal {
 
     /// Nobody has renewed for as long as the lease: the kernel has ended every VIP, or is about to.
     pub fn has_lapsed(&self, now: Instant) -> bool {
-        self.renewed_at.zip(self.lease).is_some_and(|(at, lease)| now >= at + lease.length)
+        self.renewed_at.zip(self.lease).is_some_and(|(at, lease)| now >= at + lease)
     }
 
     /// What of it decides.
     pub fn digest(&self, lens: &Lens, out: &mut impl Digest) {
         let Self { lease, next, spoke: _, renewed_at } = self;
         for lease in [lease, next] {
-            maybe(out, *lease, |out, lease| out.word(lease.ends_within().as_micros()));
+            maybe(out, *lease, |out, lease| out.word(lease.as_micros()));
         }
-        let length = lease.map_or(Duration::ZERO, |lease| lease.length);
-        out.word(lens.fresh(*renewed_at, length));
+        out.word(lens.fresh(*renewed_at, lease.unwrap_or_default()));
     }
 }

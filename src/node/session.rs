@@ -19,7 +19,7 @@ pub(super) struct Facts {
     pub keepalive: Duration,
     pub deadtime: Duration,
     pub initdead: Duration,
-    /// How long after its last renewal a VIP of the peer has ended for certain; zero: it has no lease.
+    /// The length of its lease; zero: it has none.
     pub lease: Duration,
 }
 

@@ -3,12 +3,8 @@
 
 use super::digest::{Digest, Lens, maybe};
 use super::link::within;
+use crate::lease::{PROBE_WAIT, PROBES};
 use crate::time::{Duration, Instant};
-
-/// The wait for a probe's answer: w of the timing law.
-pub const ANSWER_WAIT: Duration = Duration::from_millis(10);
-/// Probes that must stay unanswered, for at least as many times [`ANSWER_WAIT`], before a VIP counts as silent.
-pub const PROBES: u32 = 3;
 
 /// Whether the answer to a probe could be heard.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +35,7 @@ pub(super) struct Sight {
     /// The first and the third of the probes that are unanswered so far, and how many there are.
     first: Option<Instant>,
     third: Option<Instant>,
-    count: u32,
+    count: u64,
 }
 
 impl Sight {
@@ -94,7 +90,7 @@ impl Sight {
     /// When the probes sent so far will have been unanswered for long enough; none while there are too few.
     pub fn silent_at(&self) -> Option<Instant> {
         let (first, third) = self.first.zip(self.third)?;
-        Some((first + ANSWER_WAIT.times(u64::from(PROBES))).max(third + ANSWER_WAIT))
+        Some((first + PROBE_WAIT.times(PROBES)).max(third + PROBE_WAIT))
     }
 
     pub fn is_silent(&self, now: Instant) -> bool {
@@ -112,9 +108,9 @@ impl Sight {
         out.word(*eyes as u64);
         maybe(out, *cut_since, |out, at| out.word(lens.until(at + lens.timing.deadtime)));
         out.word(lens.fresh(*answered_at, lens.timing.initdead.times(2)));
-        out.word(u64::from((*count).min(PROBES)));
+        out.word((*count).min(PROBES));
         for at in [first, third] {
-            out.word(lens.fresh(*at, ANSWER_WAIT.times(u64::from(PROBES))));
+            out.word(lens.fresh(*at, PROBE_WAIT.times(PROBES)));
         }
     }
 }

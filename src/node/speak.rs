@@ -2,7 +2,6 @@
 //! one frame old.
 
 use super::digest::{Digest, Lens};
-use super::guard::Lease;
 use super::{Leaving, Node, Why};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::Key;
@@ -162,7 +161,7 @@ impl Node {
             keepalive_ms: millis(setup.timing.keepalive),
             deadtime_ms: millis(setup.timing.deadtime),
             initdead_ms: millis(setup.timing.initdead),
-            lease_ms: lease_ms(self.renewal.told()),
+            lease_ms: millis(self.renewal.told().unwrap_or_default()),
             digest: setup.digest,
             macs: setup.macs.clone(),
             fingerprints: setup.keys.iter().map(Key::fingerprint).take(FINGERPRINTS_MAX).collect(),
@@ -181,11 +180,6 @@ impl Node {
             _ => (self.speech.next_beat, Why::Beat),
         }
     }
-}
-
-/// What a hello tells of a lease.
-fn lease_ms(lease: Option<Lease>) -> u32 {
-    lease.map_or(0, |lease| lease.ends_within().as_micros().div_ceil(1000).try_into().unwrap_or(u32::MAX))
 }
 
 /// The next point of the grid that lies ahead; missed points are not made up for.

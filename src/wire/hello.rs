@@ -39,7 +39,7 @@ pub struct Hello<'a> {
     pub deadtime_ms: u32,
     /// Milliseconds.
     pub initdead_ms: u32,
-    /// Milliseconds after its last renewal within which the kernel has ended a VIP for certain, rounded up; 0: no lease.
+    /// Milliseconds: the length of the sender's lease, whole seconds being the address's own; 0: no lease.
     pub lease_ms: u32,
     /// Digest of haresources and auto_failback.
     pub digest: [u8; 8],

@@ -2,11 +2,12 @@
 //! which nobody renews.
 
 use crate::pair::{MS, Pair};
-use lubdub::node::{Cause, Event, Eyes, Guard, Hold, Input, Lease, Order, PeerState, outlasts};
+use lubdub::lease;
+use lubdub::node::{Cause, Event, Eyes, Guard, Hold, Input, Order, PeerState};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::beat::State;
 
-const FINE: Lease = Lease { length: Duration::from_millis(270), lateness: Duration::from_millis(5) };
+const FINE: Duration = Duration::from_millis(279);
 
 /// Configuration B with a fine lease that fits its deadtime.
 fn leased() -> Pair {
@@ -71,14 +72,14 @@ fn a_frozen_owner_loses_its_vip_and_thaws_as_standby() {
 #[test]
 fn a_lease_that_does_not_fit_deadtime_is_waited_for() {
     let mut pair = leased();
-    let slow = Lease { length: Duration::from_secs(1), lateness: MS(1350) };
+    let slow = Duration::from_secs(1);
     pair.guard.lease = Some(slow);
     pair.boot(0);
     pair.boot(1);
     pair.run(MS(5000));
     pair.kill(0);
     let gap = pair.until(MS(5000), |pair| pair.state(1, 0) == State::Held);
-    let silence = outlasts(slow.ends_within());
+    let silence = lease::silence(slow);
     assert!(gap <= silence + MS(5) && gap + MS(105) >= silence, "{gap:?} {silence:?}");
     assert!(pair.doubles.is_empty());
 }
@@ -291,7 +292,7 @@ fn a_longer_lease_waits_until_the_peer_knows_it() {
     let mut pair = settled();
     pair.cut_all(true);
     pair.lan_cut = true;
-    pair.guard.lease = Some(Lease { length: MS(2000), lateness: MS(1350) });
+    pair.guard.lease = Some(MS(2000));
     pair.reload(0);
     pair.kill(0);
     let before: Instant = pair.now;
