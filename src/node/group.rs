@@ -109,6 +109,8 @@ pub(super) struct Group {
     ask: Option<Ask>,
     wish: Option<Wish>,
     ordered: bool,
+    /// It was stopped for a standby order, and nobody has taken it yet.
+    given: bool,
     granted: bool,
     provisional: bool,
     /// The claim, fixed when the group was acquired.
@@ -140,6 +142,7 @@ impl Group {
             ask: None,
             wish: None,
             ordered: false,
+            given: false,
             granted: false,
             provisional: false,
             term: Term(0),
@@ -161,7 +164,8 @@ impl Group {
         let ordered = match self.state {
             State::Starting | State::Held => self.ordered,
             State::Giving => self.wish == Some(Wish::Give),
-            _ => self.ask.is_some_and(|ask| ask.ordered),
+            // Whoever takes it must know the order, even if it has slept through the giving (L10).
+            _ => self.ask.map_or(self.given, |ask| ask.ordered),
         };
         GroupWord {
             state: self.state,
@@ -437,7 +441,7 @@ impl Group {
         self.term = if claim { self.seen.next() } else { self.seen.later(Term(1)) };
         self.seen = self.term;
         self.provisional = claim;
-        self.granted = false;
+        (self.granted, self.given) = (false, false);
         self.attempts = self.attempts.saturating_add(1);
         self.turn(State::Starting, cause, fx);
         self.begin(Verb::Start, fx);
@@ -445,6 +449,9 @@ impl Group {
 
     /// RELEASE: the grant stands until the peer's beat shows the ask closed or the group held.
     fn review_grant(&mut self, scene: &Scene<'_>) {
+        if scene.theirs.is_some_and(|theirs| theirs.state.holds()) {
+            self.given = false;
+        }
         if let Some(theirs) = scene.theirs.or(scene.goodbye)
             && (!theirs.ask || matches!(theirs.state, State::Held | State::Giving))
         {
@@ -477,7 +484,9 @@ impl Group {
         }
         match theirs.state {
             State::Giving => Some(theirs.ordered),
-            State::Stopped | State::Failed => Some(false),
+            State::Stopped | State::Failed => {
+                Some(theirs.ordered && !theirs.ask || self.ask.is_some_and(|ask| ask.ordered))
+            }
             State::Held if self.setup.preferred && self.is_failback_due(scene) && !theirs.ordered => Some(false),
             // Stopped for the order that this ask carries. Without an order nobody asks for what is on its way down.
             State::Stopping if self.ask.is_some_and(|ask| ask.ordered) => Some(true),
@@ -551,6 +560,7 @@ impl Group {
 
     fn down(&mut self, verb: Verb, cause: Cause, fx: &mut Effects) {
         self.provisional = false;
+        self.given = cause == Cause::Handover && self.wish == Some(Wish::Give);
         if cause != Cause::StartFailed {
             (self.ask, self.wish) = (None, None);
             self.attempts = 0;
@@ -582,6 +592,7 @@ impl Group {
             ask,
             wish,
             ordered,
+            given,
             granted,
             provisional,
             term,
@@ -603,7 +614,7 @@ impl Group {
             maybe(out, grant_heard, |out, at| out.word(lens.until(at + lens.timing.deadtime)));
         });
         maybe(out, *wish, |out, wish| out.word(wish as u64));
-        for flag in [ordered, granted, provisional, tried, kept] {
+        for flag in [ordered, given, granted, provisional, tried, kept] {
             out.word(u64::from(*flag));
         }
         for number in [term.0, seen.0, *attempts] {

@@ -92,15 +92,19 @@ impl Node {
                 self.peer.unauthentic_at = Some(self.now);
                 self.suspect(number, why, proven);
             }
-            // At most one answer per keepalive and link.
-            Greeting::Answer => {
-                let answered = link.hello_at.is_some_and(|at| self.now < at + self.setup.timing.keepalive);
-                link.owes_hello |= !answered;
-            }
+            Greeting::Answer => self.answer(),
             Greeting::Session { new_run } => {
                 link.heard_at = Some(self.now);
                 self.enter_session(new_run);
             }
+        }
+    }
+
+    /// At most one answer per keepalive and link; on every link, since this one may carry nothing the other way.
+    fn answer(&mut self) {
+        let keepalive = self.setup.timing.keepalive;
+        for link in &mut self.links {
+            link.owes_hello |= !super::link::within(link.hello_at, self.now, keepalive);
         }
     }
 
@@ -132,11 +136,16 @@ impl Node {
     }
 
     fn verified(&mut self, envelope: &Envelope<'_>) -> Option<(u64, Beat)> {
-        let session = self.peer.session.as_ref()?;
+        let session = self.peer.session.as_mut()?;
         let seq = session.full_seq(envelope.beat_seq()?);
         let (beat, key) = envelope.beat(&self.setup.keys, &session.inbound(), seq)?;
         if !key.is_retired() {
+            let key = key.fingerprint();
             self.setup.keys.forget_retired();
+            // This node may have signed with one of those until now; the peer accepts what it signs with itself.
+            if self.setup.keys.with_fingerprint(session.key).is_none() {
+                session.key = key;
+            }
         }
         Some((seq, beat))
     }

@@ -290,6 +290,9 @@ impl Node {
         self.peer.stalled(length);
         self.links.iter_mut().for_each(|link| link.stalled(length));
         self.groups.iter_mut().for_each(Group::stalled);
+        if let Some(Leaving::Goodbye { until, .. }) = &mut self.leaving {
+            *until += length;
+        }
         self.note(Event::Stalled { length });
     }
 
@@ -414,7 +417,7 @@ impl Node {
             next_seq: session.map_or(1, |session| session.tx_seq() + 1),
             two_way: session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime)),
             unheard: session.is_some_and(|session| session.is_unheard(keepalive.times(2))),
-            goodbye: word.filter(|_| peer.left),
+            goodbye: word.filter(|_| peer.goodbye_at(setup, group.has_vip()).is_some_and(|at| at <= now)),
             silence: silence(peer, setup, now, group.has_vip(), swept),
             willing: self.leaving.is_none(),
             failback: failback(peer, setup),
@@ -495,6 +498,7 @@ impl Node {
         };
         for has_vip in [false, true] {
             at(Some(self.peer.takeover_at(setup, has_vip)), Why::Judge);
+            at(self.peer.goodbye_at(setup, has_vip), Why::Link);
         }
         at(Some(self.peer.silent_since + self.peer.patience(setup)), Why::Judge);
         at(self.peer.untrusted_until(setup), Why::Link);

@@ -380,14 +380,24 @@ impl Peer {
         out.name(nonce_name(offer));
     }
 
-    /// When silence allows a takeover. Unauthentic frames from Ethernet delay the start of a group with a VIP by one more
-    /// initdead at most; other untrusted frames forbid it for as long as they come.
+    /// When silence allows a takeover.
     pub fn takeover_at(&self, setup: &Setup, has_vip: bool) -> Instant {
-        let quiet = |at: Option<Instant>| at.map_or(Instant::ZERO, |at| at + setup.timing.deadtime);
         let due = self.silent_since + self.patience(setup);
+        due.max(self.strangers_until(due, setup, has_vip))
+    }
+
+    /// Until when somebody untrusted forbids a start that is due then. Unauthentic frames from Ethernet delay the start of
+    /// a group with a VIP by one more initdead at most; other untrusted frames forbid it for as long as they come.
+    pub fn strangers_until(&self, due: Instant, setup: &Setup, has_vip: bool) -> Instant {
+        let quiet = |at: Option<Instant>| at.map_or(Instant::ZERO, |at| at + setup.timing.deadtime);
         let doubt = quiet(self.doubted_at);
         let doubt = if has_vip { doubt.min(due + setup.timing.initdead) } else { doubt };
-        due.max(quiet(self.barred_at)).max(doubt)
+        quiet(self.barred_at).max(doubt)
+    }
+
+    /// When the peer's goodbye allows a start: at once, unless somebody untrusted has come after it.
+    pub fn goodbye_at(&self, setup: &Setup, has_vip: bool) -> Option<Instant> {
+        self.left.then(|| self.strangers_until(self.silent_since, setup, has_vip))
     }
 }
 
