@@ -37,6 +37,8 @@ kinds! {
     Flap,
     /// All links are cut, in one direction or both.
     Partition,
+    /// Each link carries in one direction only, the next one in the other.
+    Crosswise,
     /// Datagrams are lost now and then.
     Loss,
     /// Datagrams are lost for a while.

@@ -163,15 +163,20 @@ impl World {
         let mut chance =
             Chance { rng: &mut self.rng, on: !self.calm, scenario: &self.scenario, tally: &mut self.tally };
         let arrivals = self.media.carry(self.now, frame, &self.scenario, &mut chance);
-        let other_version = |it: &Appliance| matches!(it.disguise, Some(Untrusted::OtherVersion(_)));
-        let translated = self.boxes.iter().any(other_version);
         for arrival in arrivals {
             let parcel = match arrival.parcel {
-                Parcel::Whole(frame) if translated => Parcel::Raw(frame::of_other_version(&frame.bytes)),
+                Parcel::Whole(frame) => self.as_heard(frame),
                 parcel => parcel,
             };
             self.at(arrival.at, What::Arrives { to: arrival.to, link: usize::from(frame.link), parcel });
         }
+    }
+
+    /// A frame as the other node finds it: where one of them speaks another version, each hears it from the other.
+    pub(crate) fn as_heard(&self, frame: Rc<Frame>) -> Parcel {
+        let other_version = |it: &Appliance| matches!(it.disguise, Some(Untrusted::OtherVersion(_)));
+        let translated = self.boxes.iter().any(other_version);
+        if translated { Parcel::Raw(frame::of_other_version(&frame.bytes)) } else { Parcel::Whole(frame) }
     }
 
     fn note(&mut self, side: Side, event: &Event) {

@@ -47,6 +47,7 @@ impl World {
             Kind::Flap => self.begin_flapping(side),
             Kind::Delay | Kind::Jitter => self.slow_segment(kind, side),
             Kind::Partition => self.partition(side),
+            Kind::Crosswise => self.cut_crosswise(side),
             Kind::Flood | Kind::Forgery | Kind::Replay => self.intrude(kind, side),
             Kind::Recording => self.play_recording(side),
             Kind::Crash => self.die(kind, side),

@@ -346,7 +346,9 @@ impl World {
         }
         let refused = self.boxes[side].node.as_ref().and_then(|node| node.refuses(order));
         match refused {
-            Some(why) => self.relate(format_args!("node{} is ordered {}, and refuses: {why:?}", side + 1, told::order(order))),
+            Some(why) => {
+                self.relate(format_args!("node{} is ordered {}, and refuses: {why:?}", side + 1, told::order(order)))
+            }
             None => self.relate(format_args!("node{} is ordered {}", side + 1, told::order(order))),
         }
         // The shell does not hand on what the node refuses.

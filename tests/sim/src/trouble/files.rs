@@ -110,7 +110,12 @@ impl World {
         if let Some(node) = &mut it.node {
             node.reload(local, setup, &kept);
         }
-        it.read_again();
+        if it.read_again() {
+            // To the oracle another life: what was said before the reload was said by somebody else.
+            it.life += 1;
+            let life = it.life;
+            self.after(self.scenario.deadtime(), What::PutsBack { side, life });
+        }
         self.note_distrust();
         self.drain(side);
     }
@@ -154,11 +159,12 @@ impl Appliance {
         self.node.iter().flat_map(lubdub::node::Node::groups).any(|group| moving(group.state))
     }
 
-    /// Keys that left the file are kept for a peer that still signs with them.
-    fn read_again(&mut self) {
+    /// Keys that left the file are kept for a peer that still signs with them. Whether haresources is another.
+    fn read_again(&mut self) -> bool {
         let mut read = self.files.clone();
         read.keys.extend(self.read.keys.iter().filter(|key| !self.files.keys.contains(key)));
-        self.read = read;
+        let old = std::mem::replace(&mut self.read, read);
+        old.digest != self.read.digest
     }
 }
 

@@ -6,7 +6,7 @@ use crate::kind::Kind;
 use crate::timeline::span;
 use crate::world::{What, World};
 use lubdub::node::LinkKind;
-use lubdub::time::{Duration, Instant};
+use lubdub::time::Duration;
 
 impl World {
     fn choose_link(&mut self, serial: bool) -> Option<usize> {
@@ -21,7 +21,11 @@ impl World {
         let until = self.until();
         match kind {
             Kind::WrongBaud | Kind::Loop | Kind::Echo => {
-                self.relate(format_args!("{kind:?} on link {link} of node{} for {}", side + 1, span(until.since(self.now))));
+                self.relate(format_args!(
+                    "{kind:?} on link {link} of node{} for {}",
+                    side + 1,
+                    span(until.since(self.now))
+                ));
             }
             _ => self.relate(format_args!("{kind:?} on link {link} to node{}", side + 1)),
         }
@@ -98,7 +102,8 @@ impl World {
         for side in [0, 1] {
             if both || side == from {
                 let way = &mut self.media.ways[side][link];
-                let (delay, jitter) = if kind == Kind::Delay { (extra, Duration::ZERO) } else { (Duration::ZERO, extra) };
+                let (delay, jitter) =
+                    if kind == Kind::Delay { (extra, Duration::ZERO) } else { (Duration::ZERO, extra) };
                 (way.late_until, way.delay, way.jitter) = (until, delay, jitter);
             }
         }
@@ -107,12 +112,9 @@ impl World {
     pub(super) fn partition(&mut self, side: Side) {
         self.tally.count(Kind::Partition);
         let (one, other) = (self.until(), self.until());
-        let links = self.scenario.links.len();
-        let (variety, ends) = match self.rng.below(5) {
+        let (variety, ends) = match self.rng.below(4) {
             0 => ("in one direction", [one, self.now]),
             1 => ("each direction for its own time", [one, other]),
-            // No partition at all, as long as two of them still make a round trip.
-            2 if links > 1 => return self.cut_crosswise(side, one),
             _ => ("in both directions", [one, one]),
         };
         self.tally.variety(Kind::Partition, variety);
@@ -123,11 +125,16 @@ impl World {
         }
     }
 
-    /// Each link carries in one direction only, the next one in the other.
-    fn cut_crosswise(&mut self, side: Side, until: Instant) {
-        self.tally.variety(Kind::Partition, "each link in another direction");
+    /// Each link carries in one direction only: no partition, as long as two of them make a round trip.
+    pub(super) fn cut_crosswise(&mut self, side: Side) {
+        if self.scenario.links.len() < 2 {
+            return;
+        }
+        self.tally.count(Kind::Crosswise);
+        let until = self.until();
         let lasts = span(until.since(self.now));
-        self.relate(format_args!("the links carry in opposite directions only, link 0 to node{}, for {lasts}", side + 1));
+        let to = side + 1;
+        self.relate(format_args!("link 0 carries to node{to} only, and the next the other way only, for {lasts}"));
         for link in 0..self.scenario.links.len() {
             let way = &mut self.media.ways[(side + link) % 2][link];
             way.cut_until = way.cut_until.max(until);
