@@ -2,7 +2,7 @@
 //! carries datagrams, each on its own.
 
 use crate::Side;
-use crate::frame::{Frame, Parcel};
+use crate::frame::{self, Frame, Parcel};
 use crate::kind::{Kind, Tally};
 use crate::rng::Rng;
 use crate::scenario::Scenario;
@@ -180,7 +180,11 @@ fn worn(frame: &Rc<Frame>, garbled: bool, chance: &mut Chance<'_>) -> Parcel {
             bytes.push(*byte);
         }
     }
-    if is_same(&mut bytes, &frame.bytes) { Parcel::Whole(frame.clone()) } else { Parcel::Raw(bytes) }
+    if is_same(&mut bytes, &frame.bytes) || frame::body(&bytes) == frame::body(&frame.bytes) {
+        Parcel::Whole(frame.clone())
+    } else {
+        Parcel::Raw(bytes)
+    }
 }
 
 /// Whether a receiver cannot tell the difference: delimiters more or fewer do not matter, as long as one ends the frame.

