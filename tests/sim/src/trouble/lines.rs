@@ -94,7 +94,10 @@ impl World {
         let Some(link) = self.choose_link(false) else { return };
         self.tally.count(kind);
         let until = self.until();
-        let most = self.scenario.deadtime().part(2);
+        // A beat still makes the round trip within either's deadtime: beyond that each must take the other for deaf.
+        let timing = self.scenario.timing;
+        let least = timing[0].deadtime.min(timing[1].deadtime);
+        let most = (least - self.scenario.keepalive().times(2)).part(3);
         let extra = self.rng.magnitude(most);
         let both = self.rng.percent(50);
         let (longer, lasts) = (span(extra), span(until.since(self.now)));
