@@ -71,7 +71,7 @@ impl fmt::Display for Told<'_> {
                 write!(f, "link {link}: {from:?} -> {to:?}, {why:?}")
             }
             Event::Link { link, from, to, why: None } => write!(f, "link {link}: {from:?} -> {to:?}"),
-            Event::Peer { from, to, silent } if to == PeerState::Dead => {
+            Event::Peer { from, to: PeerState::Dead, silent } => {
                 write!(f, "peer: {from:?} -> Dead, silent for {}", span(silent))
             }
             Event::Peer { from, to, .. } => write!(f, "peer: {from:?} -> {to:?}"),
