@@ -244,8 +244,14 @@ impl World {
 
     /// The oracle, and what it looks at.
     pub(crate) fn watch(&mut self) -> (&mut Oracle, Scene<'_>) {
-        let scene =
-            Scene { now: self.now, scenario: &self.scenario, boxes: &self.boxes, media: &self.media, calm: self.calm };
+        let scene = Scene {
+            now: self.now,
+            scenario: &self.scenario,
+            boxes: &self.boxes,
+            media: &self.media,
+            calm: self.calm,
+            faults: Kind::ALL.iter().map(|kind| self.tally.of(*kind)).sum(),
+        };
         (&mut self.oracle, scene)
     }
 
@@ -353,6 +359,8 @@ impl World {
         }
         // The shell does not hand on what the node refuses.
         if refused.is_none() {
+            let (oracle, scene) = self.watch();
+            oracle.ordered(&scene, side, order);
             self.tell(side, Input::Order(order));
             self.turn(side);
         }
