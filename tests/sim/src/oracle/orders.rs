@@ -5,13 +5,15 @@
 use super::{Oracle, Scene};
 use crate::Side;
 use lubdub::node::{Cause, Order};
-use lubdub::wire::beat::State;
+use lubdub::wire::beat::{GroupWord, State};
 
 /// What operators want of one group.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mandate {
     /// An order is on its way: the group is to be held by this node.
     pending: Option<Side>,
+    /// It was given to the other one, which is to let go.
+    standby: bool,
     /// This node holds it by order.
     holder: Option<Side>,
 }
@@ -26,9 +28,11 @@ impl Oracle {
             let state = scene.boxes[side].state(group);
             let holds = state.is_some_and(State::holds);
             self.mandates[group] = match order {
-                Order::Takeover(_) if holds => Mandate { pending: None, holder: Some(side) },
-                Order::Takeover(_) => Mandate { pending: Some(side), holder: None },
-                Order::Standby(_) if state == Some(State::Held) => Mandate { pending: Some(1 - side), holder: None },
+                Order::Takeover(_) if holds => Mandate { holder: Some(side), ..Mandate::default() },
+                Order::Takeover(_) => Mandate { pending: Some(side), ..Mandate::default() },
+                Order::Standby(_) if state == Some(State::Held) => {
+                    Mandate { pending: Some(1 - side), standby: true, holder: None }
+                }
                 Order::Clear(_) => self.mandates[group],
                 _ => Mandate::default(),
             };
@@ -40,13 +44,22 @@ impl Oracle {
         self.mandates.fill(Mandate::default());
     }
 
+    /// A node tells of a group. One that says that it has stopped before it grants leaves open what for, and the asker
+    /// forgets that it was an order.
+    pub(super) fn note_release(&mut self, side: Side, group: usize, word: &GroupWord) {
+        let mandate = &mut self.mandates[group];
+        if mandate.standby && mandate.pending == Some(1 - side) && word.state.is_down() && !word.granted {
+            *mandate = Mandate::default();
+        }
+    }
+
     /// A group begins to be held by a node, or no longer is.
     pub(super) fn moved(&mut self, scene: &Scene<'_>, side: Side, group: usize, to: State, cause: Cause) {
         let mandate = &mut self.mandates[group];
         match to {
             State::Starting => {
                 let kept = mandate.pending == Some(side) && cause == Cause::Consent;
-                *mandate = Mandate { pending: None, holder: kept.then_some(side) };
+                *mandate = Mandate { holder: kept.then_some(side), ..Mandate::default() };
             }
             // The one that was to give it away has thought better of it.
             State::Held if mandate.pending == Some(1 - side) => *mandate = Mandate::default(),
