@@ -14,6 +14,8 @@ pub(super) struct Mandate {
     pending: Option<Side>,
     /// It was given to the other one, which is to let go.
     standby: bool,
+    /// The one that is to hold it asks for it by order.
+    asked: bool,
     /// This node holds it by order.
     holder: Option<Side>,
 }
@@ -31,7 +33,7 @@ impl Oracle {
                 Order::Takeover(_) if holds => Mandate { holder: Some(side), ..Mandate::default() },
                 Order::Takeover(_) => Mandate { pending: Some(side), ..Mandate::default() },
                 Order::Standby(_) if state == Some(State::Held) => {
-                    Mandate { pending: Some(1 - side), standby: true, holder: None }
+                    Mandate { pending: Some(1 - side), standby: true, ..Mandate::default() }
                 }
                 Order::Clear(_) => self.mandates[group],
                 _ => Mandate::default(),
@@ -44,12 +46,15 @@ impl Oracle {
         self.mandates.fill(Mandate::default());
     }
 
-    /// A node tells of a group. One that says that it has stopped before it grants leaves open what for, and the asker
-    /// forgets that it was an order.
+    /// A node tells of a group. An order for standby is carried by the asker, and lost where that forgets it: in a stall,
+    /// or when the other one says that it has stopped before it grants.
     pub(super) fn note_release(&mut self, side: Side, group: usize, word: &GroupWord) {
         let mandate = &mut self.mandates[group];
         if mandate.standby && mandate.pending == Some(1 - side) && word.state.is_down() && !word.granted {
             *mandate = Mandate::default();
+        }
+        if mandate.pending == Some(side) && !word.state.holds() {
+            mandate.asked = word.ask && word.ordered;
         }
     }
 
@@ -58,7 +63,8 @@ impl Oracle {
         let mandate = &mut self.mandates[group];
         match to {
             State::Starting => {
-                let kept = mandate.pending == Some(side) && cause == Cause::Consent;
+                let asked = mandate.asked || !mandate.standby;
+                let kept = mandate.pending == Some(side) && asked && cause == Cause::Consent;
                 *mandate = Mandate { holder: kept.then_some(side), ..Mandate::default() };
             }
             // The one that was to give it away has thought better of it.
