@@ -235,6 +235,7 @@ impl Group {
         if new_run {
             self.peer_failed_at = None;
             self.ordered &= self.setup.preferred;
+            self.given = false;
         }
     }
 

@@ -198,21 +198,11 @@ fn one_timing(rng: &mut Rng, choices: &[Duration]) -> Timing {
     Timing { keepalive, warntime, deadtime, initdead }
 }
 
-/// Not drawn, because the core does not survive them yet; each is one line here until it does.
-///
-/// * [`Kind::Crosswise`]: a node answers a hello on the link that brought it, which is the one that cannot carry the
-///   answer, so two nodes of which one keeps an old session never come to a new one.
-/// * [`Kind::Rotation`]: a session that signs with a retired key falls silent when the first beat with the new key comes,
-///   since that wipes the retired ones.
-/// * [`Kind::Edit`]: a goodbye outlasts the stranger that comes after it, so a group that was stopped when its peer left
-///   is started although that peer is back with another haresources and holds it.
-const OFF: [Kind; 3] = [Kind::Crosswise, Kind::Rotation, Kind::Edit];
-
 fn draw_kinds(rng: &mut Rng) -> Kinds {
     let mut kinds = Kinds::default();
     let percent = rng.pick(&[10, 25, 50]);
     for kind in Kind::ALL {
-        if rng.percent(percent) && !OFF.contains(kind) {
+        if rng.percent(percent) {
             kinds.insert(*kind);
         }
     }

@@ -5,17 +5,13 @@
 use super::{Oracle, Scene};
 use crate::Side;
 use lubdub::node::{Cause, Order};
-use lubdub::wire::beat::{GroupWord, State};
+use lubdub::wire::beat::State;
 
 /// What operators want of one group.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mandate {
     /// An order is on its way: the group is to be held by this node.
     pending: Option<Side>,
-    /// It was given to the other one, which is to let go.
-    standby: bool,
-    /// The one that is to hold it asks for it by order.
-    asked: bool,
     /// This node holds it by order.
     holder: Option<Side>,
 }
@@ -33,7 +29,7 @@ impl Oracle {
                 Order::Takeover(_) if holds => Mandate { holder: Some(side), ..Mandate::default() },
                 Order::Takeover(_) => Mandate { pending: Some(side), ..Mandate::default() },
                 Order::Standby(_) if state == Some(State::Held) => {
-                    Mandate { pending: Some(1 - side), standby: true, ..Mandate::default() }
+                    Mandate { pending: Some(1 - side), ..Mandate::default() }
                 }
                 Order::Clear(_) => self.mandates[group],
                 _ => Mandate::default(),
@@ -46,25 +42,12 @@ impl Oracle {
         self.mandates.fill(Mandate::default());
     }
 
-    /// A node tells of a group. An order for standby is carried by the asker, and lost where that forgets it: in a stall,
-    /// or when the other one says that it has stopped before it grants.
-    pub(super) fn note_release(&mut self, side: Side, group: usize, word: &GroupWord) {
-        let mandate = &mut self.mandates[group];
-        if mandate.standby && mandate.pending == Some(1 - side) && word.state.is_down() && !word.granted {
-            *mandate = Mandate::default();
-        }
-        if mandate.pending == Some(side) && !word.state.holds() {
-            mandate.asked = word.ask && word.ordered;
-        }
-    }
-
     /// A group begins to be held by a node, or no longer is.
     pub(super) fn moved(&mut self, scene: &Scene<'_>, side: Side, group: usize, to: State, cause: Cause) {
         let mandate = &mut self.mandates[group];
         match to {
             State::Starting => {
-                let asked = mandate.asked || !mandate.standby;
-                let kept = mandate.pending == Some(side) && asked && cause == Cause::Consent;
+                let kept = mandate.pending == Some(side) && cause == Cause::Consent;
                 *mandate = Mandate { holder: kept.then_some(side), ..Mandate::default() };
             }
             // The one that was to give it away has thought better of it.

@@ -26,7 +26,6 @@ impl Oracle {
                 );
             }
             self.demand_fixed_claim(scene, side, group, word);
-            self.note_release(side, group, word);
             self.watches[side].said[usize::from(frame.link)][group] = Some(*word);
         }
     }
@@ -66,7 +65,7 @@ impl Oracle {
     }
 
     /// RELEASE: goodbye is repeated until the live peer echoes it, at most min(deadtime, 1 s). A slow cable may have
-    /// held the first one back for a frame or two, and a stall uses up the time.
+    /// held the first one back for a frame or two.
     fn demand_goodbye(&mut self, scene: &Scene<'_>, side: Side) {
         let timing = scene.scenario.timing[side];
         let (local, watch) = (scene.local(side), &self.watches[side]);
@@ -74,9 +73,8 @@ impl Oracle {
         let Some((at, seq)) = watch.goodbye.filter(|_| scene.node(side).is_some_and(alive)) else { return };
         let echo = watch.accepted.as_ref().and_then(|frame| frame.beat.as_ref()).map(|beat| beat.echo);
         let echoed = echo.is_some_and(|echo| echo.wrapping_sub(seq) < 0x8000);
-        let stalled = scene.now.since(watch.disturbed_at) < timing.deadtime.min(GOODBYE_MAX);
         let said_for = local.since(at) + timing.keepalive.times(2);
-        if !echoed && !stalled && said_for < timing.deadtime.min(GOODBYE_MAX) {
+        if !echoed && said_for < timing.deadtime.min(GOODBYE_MAX) {
             self.accuse(
                 scene.now,
                 "RELEASE",
