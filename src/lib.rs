@@ -9,9 +9,10 @@
 //! * [`node`]: beats to decisions: links, the peer, ownership of groups. Knows nothing of names, addresses or Linux;
 //!   a group is a number here.
 //! * [`conf`]: the three files of `/etc/ha.d` to a [`conf::Config`], with a diagnostic for everything doubtful.
+//! * [`journal`]: what a node was told, written down, and the same decisions made of it again.
 //! * [`time`]: points and lengths of time that the others share.
 //!
-//! `wire` and `conf` use neither each other nor `node`; `node` uses `wire` and `time`.
+//! `wire` and `conf` use neither each other nor `node`; `node` uses `wire` and `time`; `journal` uses those three.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -19,6 +20,7 @@
 extern crate std;
 
 pub mod conf;
+pub mod journal;
 pub mod node;
 pub mod time;
 pub mod wire;

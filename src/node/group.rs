@@ -9,6 +9,7 @@ use super::setup::GroupSetup;
 use crate::time::{Duration, Instant};
 use crate::wire::beat::{GroupWord, State, Term};
 use heapless::{Deque, Vec};
+use serde::{Deserialize, Serialize};
 
 /// Starts tried in a row before the group is `failed` here and the peer may have it.
 pub const START_ATTEMPTS: u8 = 2;
@@ -23,7 +24,7 @@ pub const FAILBACK_MEMORY: Duration = Duration::from_secs(3600);
 const FAILBACKS: usize = 12;
 
 /// What the shell must do with a group's resources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Verb {
     /// Start them, left to right.
     Start,
@@ -83,7 +84,7 @@ pub(super) struct Effects {
     pub judge: bool,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Ask {
     /// The first beat that says so.
     since: u64,
@@ -93,13 +94,13 @@ struct Ask {
 }
 
 /// A standing order of the operator on this node.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Wish {
     Take,
     Give,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Group {
     number: u8,
     setup: GroupSetup,

@@ -45,7 +45,7 @@ impl Node {
             }
         };
         let link = &mut self.links[usize::from(number)];
-        if link.is_own(envelope.mark()) {
+        if self.witness.is(|| link.is_own(envelope.mark())) {
             return self.count_own(number);
         }
         if envelope.link != number {
@@ -74,9 +74,12 @@ impl Node {
     }
 
     fn take_hello(&mut self, number: u8, envelope: &Envelope<'_>) {
-        let Some((hello, authentic)) = envelope.hello(&self.setup.keys) else {
+        let keys = &self.setup.keys;
+        let signer = self.witness.key(keys, || envelope.hello_signer(keys));
+        let Some(hello) = signer.map_or_else(|| envelope.hello_of_nobody(), |key| envelope.hello_of(key)) else {
             return self.count_noise(number);
         };
+        let authentic = signer.is_some();
         let heard = Heard { authentic, on_cable: self.is_cable(number) };
         let greeting = self.peer.greet(self.now, &self.setup, &hello, heard);
         let link = &mut self.links[usize::from(number)];
@@ -138,9 +141,8 @@ impl Node {
     fn verified(&mut self, envelope: &Envelope<'_>) -> Option<(u64, Beat)> {
         let session = self.peer.session.as_mut()?;
         let seq = session.full_seq(envelope.beat_seq()?);
-        let (beat, key) = envelope.beat(&self.setup.keys, &session.inbound(), seq)?;
-        if !key.is_retired() {
-            let key = key.fingerprint();
+        let (beat, live) = self.witness.beat(&self.setup.keys, envelope, &session.inbound(), seq)?;
+        if let Some(key) = live {
             self.setup.keys.forget_retired();
             // This node may have signed with one of those until now; the peer accepts what it signs with itself.
             if self.setup.keys.with_fingerprint(session.key).is_none() {
@@ -154,7 +156,7 @@ impl Node {
     fn recognise_former(&mut self, envelope: &Envelope<'_>) {
         let Some(former) = self.peer.former.as_mut() else { return };
         let Some(seq) = envelope.beat_seq().map(|low| former.full_seq(low)) else { return };
-        if let Some((beat, _)) = envelope.beat(&self.setup.keys, &former.inbound(), seq)
+        if let Some((beat, _)) = self.witness.beat(&self.setup.keys, envelope, &former.inbound(), seq)
             && former.hear(self.now, seq, beat, self.setup.timing.deadtime)
         {
             self.peer.suspect(self.now, Untrusted::DifferentHaresources, true);
@@ -164,11 +166,11 @@ impl Node {
     /// A beat signed over an unproven nonce of the peer and my offer begins a session too.
     fn verified_prospect(&mut self, envelope: &Envelope<'_>) -> Option<(u64, Beat)> {
         let low = envelope.beat_seq()?;
-        let keys = &self.setup.keys;
+        let (keys, witness) = (&self.setup.keys, &mut self.witness);
         let mut prospects = self.peer.prospects(self.now, self.setup.timing.deadtime);
         let (number, seq, beat) = prospects.find_map(|(number, prospect)| {
             let seq = prospect.full_seq(low);
-            envelope.beat(keys, &prospect.inbound(), seq).map(|(beat, _)| (number, seq, beat))
+            witness.beat(keys, envelope, &prospect.inbound(), seq).map(|(beat, _)| (number, seq, beat))
         })?;
         drop(prospects);
         let new_run = self.peer.accept_prospect(self.now, &self.setup, number)?;

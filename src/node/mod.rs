@@ -14,6 +14,7 @@
 mod callers;
 mod digest;
 mod event;
+mod evidence;
 mod group;
 mod hear;
 mod link;
@@ -22,14 +23,17 @@ mod session;
 mod setup;
 mod speak;
 mod status;
+mod witness;
 
 pub use digest::{Digest, nonce_name, series};
 pub use event::{Cause, Event};
+pub use evidence::{Evidence, Heard};
 pub use group::{START_ATTEMPTS, STOP_RETRY, STOP_RETRY_MAX, Verb};
 pub use link::{Counters, LinkState, LinkWhy};
 pub use peer::{PeerState, Untrusted};
 pub use setup::{Cluster, GroupSetup, LinkKind, Name, Setup, Timing};
 pub use status::{GroupStatus, LinkStatus, Owner, Refusal};
+pub use witness::ANSWERS_MAX;
 
 use crate::time::{Duration, Instant};
 use crate::wire::beat::{GROUPS_MAX, LINKS_MAX};
@@ -38,6 +42,8 @@ use group::{Effects, Group, Scene, Silence};
 use heapless::{Deque, Vec};
 use link::Link;
 use peer::Peer;
+use witness::Witness;
+use serde::{Deserialize, Serialize};
 
 /// How long a goodbye is repeated at most, where deadtime is not shorter.
 pub const GOODBYE_MAX: Duration = Duration::from_secs(1);
@@ -49,13 +55,14 @@ pub type Groups = u32;
 const _: () = assert!(GROUPS_MAX <= Groups::BITS as usize && LINKS_MAX <= 8);
 
 /// What the shell tells the node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Input<'a> {
     /// Bytes of a link, cut in any way.
     Bytes {
         /// The link.
         link: u8,
         /// What was read.
+        #[serde(borrow)]
         bytes: &'a [u8],
     },
     /// A link's device came or went.
@@ -84,7 +91,7 @@ pub enum Input<'a> {
 }
 
 /// Orders of the operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// These groups are wanted here.
     Takeover(Groups),
@@ -129,7 +136,7 @@ pub enum Output {
 }
 
 /// Why a node wants to be woken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Why {
     /// A beat is due.
     Beat,
@@ -148,7 +155,7 @@ pub enum Why {
 }
 
 /// One node of the pair.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Node {
     setup: Setup,
     now: Instant,
@@ -163,9 +170,11 @@ pub struct Node {
     leaving: Option<Leaving>,
     judge: bool,
     wait: Option<(Instant, Why)>,
+    #[serde(skip)]
+    witness: Witness,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 enum Leaving {
     Stopping,
     Goodbye { first: u64, until: Instant },
@@ -195,6 +204,7 @@ impl Node {
             leaving: None,
             judge: false,
             wait: None,
+            witness: Witness::new(),
             setup,
         };
         node.settle(false);
@@ -206,6 +216,7 @@ impl Node {
         let wait = self.wait.take();
         assert!(wait.is_some(), "poll until Wait before the next input");
         self.now = self.now.max(now);
+        self.witness.begin();
         if let Some((until, _)) = wait {
             self.notice_stall(until);
         }
@@ -228,6 +239,7 @@ impl Node {
     pub fn reload(&mut self, now: Instant, setup: Setup, kept: &[Option<u8>]) {
         assert!(self.wait.take().is_some(), "poll until Wait before a reload");
         self.now = self.now.max(now);
+        self.witness.begin();
         let old = core::mem::replace(&mut self.setup, setup);
         self.setup.keys = self.setup.keys.clone().in_place_of(&old.keys);
         (self.setup.run, self.setup.seed, self.setup.links) = (old.run, old.seed, old.links);

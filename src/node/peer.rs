@@ -9,9 +9,10 @@ use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, Method};
 use crate::wire::hello::{Hello, MACS_MAX, Nonce};
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 /// The verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeerState {
     /// Never heard, and initdead is not over.
     Unknown,
@@ -26,7 +27,7 @@ pub enum PeerState {
 }
 
 /// Why a peer is not trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Untrusted {
     /// Its frames do not verify with the key they name.
     WrongKey,
@@ -68,7 +69,7 @@ pub(super) enum Ignored {
     Old,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Peer {
     pub session: Option<Session>,
     pub state: PeerState,
@@ -103,6 +104,7 @@ pub(super) struct Peer {
     /// The run of the latest session, and the number of its latest hello.
     last_run: Option<(u64, u32)>,
     offer: Nonce,
+    #[serde(skip)]
     nonces: Nonces,
 }
 
@@ -111,10 +113,27 @@ pub(super) struct Peer {
 struct Nonces {
     seed: Key,
     count: u64,
+    /// What is drawn next, where a journal tells it.
+    told: Option<Nonce>,
+}
+
+/// In a replay: what was drawn is told.
+impl Default for Nonces {
+    fn default() -> Self {
+        Self::new(&[])
+    }
 }
 
 impl Nonces {
+    fn new(seed: &[u8]) -> Self {
+        let seed = Key::new(0, Method::Sha256, seed).expect("a seed is shorter than a secret may be");
+        Self { seed, count: 0, told: None }
+    }
+
     fn draw(&mut self) -> Nonce {
+        if let Some(told) = self.told.take() {
+            return told;
+        }
         self.count += 1;
         let tag = self.seed.sign(&[b"lubdub nonce", &self.count.to_le_bytes()]);
         *tag.first_chunk().expect("a SHA-256 tag has sixteen bytes")
@@ -123,8 +142,7 @@ impl Nonces {
 
 impl Peer {
     pub fn new(now: Instant, setup: &Setup) -> Self {
-        let seed = Key::new(0, Method::Sha256, &setup.seed).expect("a seed is shorter than a secret may be");
-        let mut nonces = Nonces { seed, count: 0 };
+        let mut nonces = Nonces::new(&setup.seed);
         let offer = nonces.draw();
         Self {
             session: None,
@@ -153,6 +171,11 @@ impl Peer {
 
     pub fn offer(&self) -> Nonce {
         self.offer
+    }
+
+    /// What the next draw gives (a replay).
+    pub fn tell_nonce(&mut self, nonce: Option<Nonce>) {
+        self.nonces.told = nonce;
     }
 
     /// What my next hello answers: an offer, and the fingerprint of a key that its sender accepts.

@@ -7,13 +7,14 @@ use crate::wire::beat::Beat;
 use crate::wire::envelope::Pairing;
 use crate::wire::hello::{Hello, Nonce};
 use heapless::Deque;
+use serde::{Deserialize, Serialize};
 
 /// Own beats without one of the peer after which 16 bits of sequence number may mean two things, so that a new session
 /// must begin (RFC 4303 appendix A2 has the same limit). 55 minutes at keepalive 100 ms.
 const UNANSWERED_MAX: u64 = 1 << 15;
 
 /// What a hello told of the peer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Facts {
     pub run: u64,
     pub keepalive: Duration,
@@ -45,7 +46,7 @@ impl Facts {
 }
 
 /// The newest beat of the peer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct News {
     pub at: Instant,
     pub beat: Beat,
@@ -69,7 +70,7 @@ impl News {
     }
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Session {
     pub mine: Nonce,
     pub theirs: Nonce,
@@ -200,7 +201,7 @@ impl Session {
 
 /// When own beats were sent. Samples, not all of them: what it tells is the time of a sample at or before the beat, so
 /// that a beat may seem older than it is, never younger.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct SentLog {
     samples: Deque<(u64, Instant), SAMPLES>,
     spacing: Duration,
