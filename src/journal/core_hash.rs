@@ -60,7 +60,10 @@ mod tests {
                 }
             }
         }
-        assert!(texts.iter().all(|text| SOURCES.contains(&text.as_slice())), "a file of node or wire is not in SOURCES");
+        assert!(
+            texts.iter().all(|text| SOURCES.contains(&text.as_slice())),
+            "a file of node or wire is not in SOURCES"
+        );
         assert_eq!(texts.len() + 2, SOURCES.len(), "beside them there are only entry.rs and time.rs");
     }
 

@@ -43,13 +43,17 @@ impl fmt::Display for Refusal {
             Self::Cut { has, wants } => {
                 write!(f, "cut off or grown: {has} bytes where its header says {wants}; copy it once more")
             }
-            Self::Damaged => write!(f, "damaged: its checksum is wrong; copy it once more, it cannot be trusted as it is"),
+            Self::Damaged => {
+                write!(f, "damaged: its checksum is wrong; copy it once more, it cannot be trusted as it is")
+            }
             Self::OtherCore(core) => write!(
                 f,
                 "written by another core ({core:016x}, this one is {CORE:016x}), which may decide otherwise; \
                  replay it with the sources that the daemon was built from"
             ),
-            Self::Unreadable => write!(f, "its checksum is right but its content is not a journal's; a daemon wrote it not so"),
+            Self::Unreadable => {
+                write!(f, "its checksum is right but its content is not a journal's; a daemon wrote it not so")
+            }
         }
     }
 }

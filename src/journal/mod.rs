@@ -50,6 +50,3 @@ use crc::{CRC_32_ISO_HDLC, Crc};
 pub const FORMAT: u8 = 1;
 
 static CRC_32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
-
-#[cfg(test)]
-mod tests;

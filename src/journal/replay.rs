@@ -51,6 +51,7 @@ impl<'a> Replay<'a> {
         self.node.foretell(entry.answers, entry.nonce);
         match &entry.told {
             Told::Input(input) => self.node.handle(self.now, *input),
+            Told::Reload { setup, .. } if !setup.keys.is_sound() => return Err(Refusal::Unreadable),
             Told::Reload { setup, kept } => self.node.reload(self.now, setup.clone(), kept),
             Told::Lost => {
                 self.lost = true;

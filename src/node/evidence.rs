@@ -74,6 +74,9 @@ impl Node {
     pub fn is_sound(&self) -> bool {
         let drained = self.wait.is_some() && self.runs.is_empty() && self.starts.is_empty() && self.events.is_empty();
         let whole = self.links.len() == self.setup.links.len() && self.groups.len() == self.setup.groups.len();
-        drained && whole && self.setup.keys.iter().next().is_some()
+        let sessions =
+            [&self.peer.session, &self.peer.former].into_iter().flatten().all(super::session::Session::is_sound);
+        let links = self.links.iter().all(|link| link.counters.are_plausible());
+        drained && whole && sessions && links && self.setup.keys.is_sound()
     }
 }

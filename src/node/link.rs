@@ -55,6 +55,12 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// None has counted further than a life of frames can.
+    pub(super) fn are_plausible(&self) -> bool {
+        let Self { rx_frames, tx_frames, noise, unauthentic, replayed, looped, foreign } = *self;
+        [rx_frames, tx_frames, noise, unauthentic, replayed, looped, foreign].into_iter().all(is_plausible)
+    }
+
     /// Everything received that was of no use.
     pub fn rx_errors(&self) -> u64 {
         self.noise + self.unauthentic + self.foreign
@@ -246,6 +252,11 @@ impl Link {
     fn has_wrong_baud(&self, now: Instant, span: Duration) -> bool {
         matches!(self.kind, LinkKind::Serial { .. }) && self.junk.is_wrong_baud(now, span)
     }
+}
+
+/// Whether a count of frames can be true: 2^62 are more than a frame a nanosecond for a century.
+pub(super) const fn is_plausible(count: u64) -> bool {
+    count < 1 << 62
 }
 
 /// Whether `at` lies less than `span` before `now`.

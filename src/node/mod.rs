@@ -42,8 +42,8 @@ use group::{Effects, Group, Scene, Silence};
 use heapless::{Deque, Vec};
 use link::Link;
 use peer::Peer;
-use witness::Witness;
 use serde::{Deserialize, Serialize};
+use witness::Witness;
 
 /// How long a goodbye is repeated at most, where deadtime is not shorter.
 pub const GOODBYE_MAX: Duration = Duration::from_secs(1);

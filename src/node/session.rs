@@ -1,7 +1,7 @@
 //! Two runs that have exchanged fresh nonces: sequence numbers, the newest beat, and when mine were sent.
 
 use super::digest::{Digest, Lens, maybe, nonce_name, series};
-use super::link::within;
+use super::link::{is_plausible, within};
 use crate::time::{Duration, Instant};
 use crate::wire::beat::Beat;
 use crate::wire::envelope::Pairing;
@@ -135,6 +135,13 @@ impl Session {
     pub fn next_beat(&mut self, now: Instant) {
         self.tx_seq += 1;
         self.sent.note(self.tx_seq, now);
+    }
+
+    /// Whether a session that was read back can be one: its numbers are in order and not near their end.
+    pub fn is_sound(&self) -> bool {
+        let echo = self.news.as_ref().map_or(0, |news| news.echo);
+        let plausible = [self.tx_seq, self.rx_top, echo].into_iter().all(is_plausible);
+        plausible && self.tx_at_news <= self.tx_seq
     }
 
     /// Silence has outlasted the sequence numbers.

@@ -7,10 +7,10 @@ use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 use heapless::Vec;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
+use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::Sha256;
 use zeroize::Zeroize;
-use serde::{Deserialize, Serialize};
 
 /// Bytes of a secret at most; a longer one is refused by [`Key::new`].
 pub const SECRET_MAX: usize = 128;
@@ -218,6 +218,11 @@ impl Keyring {
     /// The `n`-th key, counting round and round.
     pub fn nth_round(&self, n: usize) -> &Key {
         &self.keys[n % self.keys.len()]
+    }
+
+    /// Whether a ring that was read back has the key it sends with.
+    pub fn is_sound(&self) -> bool {
+        self.chosen().is_some()
     }
 
     fn chosen(&self) -> Option<&Key> {

@@ -4,6 +4,9 @@
 
 #![allow(dead_code, reason = "what a shell can do, whether or not a test does it")]
 
+use lubdub::journal::entry::Told;
+use lubdub::journal::recorder::SEGMENT;
+use lubdub::journal::{Decision, Recorder, Story};
 use lubdub::node::{
     Event, GroupSetup, Input, LinkKind, Name, Node, Order, Output, Owner, PeerState, Setup, Timing, Verb, Why,
 };
@@ -38,6 +41,11 @@ pub struct Box {
     pub left: bool,
     pub runs: u64,
     pub events: Vec<(Instant, Event)>,
+    /// Its field journal, once [`Pair::record`] has begun one.
+    pub journal: Option<Recorder<Vec<u8>>>,
+    /// The stories of its groups and of the peer, as the journal has them.
+    pub stories: Vec<Story>,
+    pub peer_story: Story,
 }
 
 enum What {
@@ -84,6 +92,9 @@ impl Pair {
             left: false,
             runs: 0,
             events: Vec::new(),
+            journal: None,
+            stories: vec![Story::default(); 32],
+            peer_story: Story::default(),
         };
         Self {
             now: Instant::from_micros(1_000_000),
@@ -181,8 +192,34 @@ impl Pair {
         let now = self.now;
         self.boxes[side].trouble.resize(self.groups, Trouble::default());
         if let Some(node) = &mut self.boxes[side].node {
-            node.reload(now, setup, &kept);
+            node.reload(now, setup.clone(), &kept);
             self.drain(side);
+            self.write_down(side, Told::Reload { setup, kept: kept.into_iter().collect() });
+        }
+    }
+
+    /// Keeps a field journal of this node from now on.
+    pub fn record(&mut self, side: Side) {
+        let mut journal = Recorder::new([vec![0; SEGMENT], vec![0; SEGMENT]]);
+        journal.begin(self.boxes[side].node.as_ref().expect("the node is on"));
+        self.boxes[side].journal = Some(journal);
+    }
+
+    fn write_down(&mut self, side: Side, told: Told<'_>) {
+        let it = &mut self.boxes[side];
+        if let (Some(journal), Some(node)) = (&mut it.journal, &it.node) {
+            journal.record(told, node);
+        }
+    }
+
+    fn tell_story(&mut self, side: Side, event: Event) {
+        let it = &mut self.boxes[side];
+        let Some(node) = &it.node else { return };
+        let decision = Decision::of(node, event, 0);
+        match lubdub::journal::story::whose(&event) {
+            Some(lubdub::journal::story::Whose::Group(group)) => it.stories[usize::from(group)].add(decision),
+            Some(lubdub::journal::story::Whose::Peer) => it.peer_story.add(decision),
+            None => {}
         }
     }
 
@@ -204,16 +241,24 @@ impl Pair {
         if let Some(node) = &mut self.boxes[side].node {
             node.handle(self.now, input);
             self.drain(side);
+            self.write_down(side, Told::Input(input));
         }
     }
 
     fn drain(&mut self, side: Side) {
         loop {
             let Some(node) = &mut self.boxes[side].node else { return };
-            match node.poll() {
+            let output = node.poll();
+            if let Some(journal) = &mut self.boxes[side].journal {
+                journal.saw(&output);
+            }
+            match output {
                 Output::Transmit { link, frame } => self.transmit(side, link, frame.bytes().to_vec()),
                 Output::Run { group, verb } => self.step(side, group, verb),
-                Output::Note(event) => self.boxes[side].events.push((self.now, event)),
+                Output::Note(event) => {
+                    self.boxes[side].events.push((self.now, event));
+                    self.tell_story(side, event);
+                }
                 Output::Left => self.boxes[side].left = true,
                 Output::Wait { until, why } => {
                     self.boxes[side].wake = Some((until, why));
