@@ -14,6 +14,7 @@
 //! * [`world`]: the queue of events; [`shell`] drives a node as its contract says; [`trouble`] injects faults;
 //!   [`forgery`] says what others say on the lines, and `recording` what was said before.
 //! * [`oracle`]: what must never be, and what must be soon.
+//! * [`journal`]: what a real daemon wrote down, lived through again.
 //! * [`timeline`]: the story of a seed for people, in the words of `told`.
 //! * [`story`]: scenarios written by hand in the same world, under the same oracle.
 
@@ -21,6 +22,7 @@ pub mod appliance;
 pub mod clock;
 pub mod forgery;
 pub mod frame;
+pub mod journal;
 pub mod kind;
 pub mod medium;
 pub mod oracle;
