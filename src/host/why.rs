@@ -182,7 +182,7 @@ fn beat(number: u64) -> String {
 /// The rule that fired, in a sentence.
 fn rule(decision: &Decision, summary: &Summary<'_>) -> String {
     let (peer, timing) = (summary.peer, &summary.timing);
-    let silence = if decision.evidence.peer_heard.is_some_and(|at| at > Instant::ZERO) {
+    let silence = if decision.evidence.peer_heard.is_some() {
         format!("deadtime ({})", Ms(timing.deadtime))
     } else {
         format!("initdead ({}), for {peer} was never heard in this run", Ms(timing.initdead))
