@@ -8,7 +8,6 @@ use std::path::Path;
 
 use lubdub::journal::{Decision, File, Story, Summary};
 use lubdub::node::{Cause, Event, PeerState};
-use lubdub::time::Instant;
 
 use super::client;
 use super::follow::Follow;
@@ -133,7 +132,11 @@ impl<'a> Why<'a> {
                 Some(at) => format!("{} before ({})", Ms(decision.at.since(at)), beat(link.beat)),
                 None => "never".to_owned(),
             };
-            let last = if link.at.is_some() && link.at == evidence.peer_heard { "  <- the last word" } else { "" };
+            let last = match (link.at, evidence.peer_heard) {
+                (Some(at), Some(last)) if at == last => "  <- the last word",
+                (Some(at), Some(last)) if at > last => "  (a copy of the last word)",
+                _ => "",
+            };
             let _ = writeln!(out, "      {}: {heard}, link {}{last}", name.name, words::link(link.state));
         }
         if let Some(word) = evidence.word {

@@ -1,6 +1,7 @@
 use super::*;
 use lubdub::journal::story::Summary;
 use lubdub::node::{Evidence, Heard, LinkState, Timing};
+use lubdub::time::Instant;
 use lubdub::wire::beat::{GroupWord, State, Term};
 
 const MS: fn(u64) -> lubdub::time::Duration = lubdub::time::Duration::from_millis;
