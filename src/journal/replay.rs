@@ -47,7 +47,7 @@ impl<'a> Replay<'a> {
         }
         let (entry, rest) = postcard::take_from_bytes::<Entry<'a>>(self.rest).map_err(|_| Refusal::Unreadable)?;
         self.rest = rest;
-        self.now = self.now + Duration::from_micros(entry.after);
+        self.now += Duration::from_micros(entry.after);
         self.node.foretell(entry.answers, entry.nonce);
         match &entry.told {
             Told::Input(input) => self.node.handle(self.now, *input),
