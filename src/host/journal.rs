@@ -3,7 +3,8 @@
 //!
 //! The beat path only copies bytes into memory taken at the start. The file is written when a transition has settled,
 //! with all that led to it, under another name first, so that whoever reads it finds all of one moment. The journal of
-//! the daemon before this one is kept as `journal.old`.
+//! the daemon before this one is kept as `journal.old`. The loop writes it itself, 64 KiB at most and never synced: a run
+//! directory is meant to be in memory, as `/run` is.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};

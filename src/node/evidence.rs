@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What was last heard on a link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heard {
+pub struct LinkEvidence {
     /// When the last fresh beat or hello came; moved by own stalls, which are nobody's silence.
     pub at: Option<Instant>,
     /// The beat's number in the session; 0 when none of this session came.
@@ -22,7 +22,7 @@ pub struct Heard {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The links, in their order.
-    pub links: Vec<Heard, LINKS_MAX>,
+    pub links: Vec<LinkEvidence, LINKS_MAX>,
     /// The last fresh word of the peer on any link; none when it was never heard in this run. Moved by own stalls.
     pub peer_heard: Option<Instant>,
     /// Since when silence is counted: that word, or the start of this node.
@@ -37,7 +37,7 @@ impl Node {
     /// What this node knows of its peer, and of the peer's word on `group`.
     pub fn evidence(&self, group: Option<u8>) -> Evidence {
         let news = self.peer.session.as_ref().and_then(|session| session.news.as_ref());
-        let heard = |link: &super::Link| Heard { at: link.heard_at, beat: link.rx_top, state: link.state };
+        let heard = |link: &super::Link| LinkEvidence { at: link.heard_at, beat: link.rx_top, state: link.state };
         Evidence {
             links: self.links.iter().map(heard).collect(),
             peer_heard: self.peer.ever_heard.then_some(self.peer.silent_since),

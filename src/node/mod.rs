@@ -27,7 +27,7 @@ mod witness;
 
 pub use digest::{Digest, nonce_name, series};
 pub use event::{Cause, Event};
-pub use evidence::{Evidence, Heard};
+pub use evidence::{Evidence, LinkEvidence};
 pub use group::{START_ATTEMPTS, STOP_RETRY, STOP_RETRY_MAX, Verb};
 pub use link::{Counters, LinkState, LinkWhy};
 pub use peer::{PeerState, Untrusted};

@@ -7,7 +7,7 @@ use crate::wire::envelope::{Envelope, Pairing};
 use heapless::Deque;
 
 /// Answers to one input at most: two to each of as many beats as a read of a link can bring, and more.
-pub const ANSWERS_MAX: usize = 160;
+pub const ANSWERS_MAX: usize = 256;
 
 /// No key, not an own frame.
 const NO: u8 = 0;

@@ -6,7 +6,7 @@
 
 use lubdub::journal::entry::Told;
 use lubdub::journal::recorder::SEGMENT;
-use lubdub::journal::{Decision, Recorder, Story};
+use lubdub::journal::{Decision, Recorder, Replay, Story};
 use lubdub::node::{
     Event, GroupSetup, Input, LinkKind, Name, Node, Order, Output, Owner, PeerState, Setup, Timing, Verb, Why,
 };
@@ -161,6 +161,7 @@ impl Pair {
         it.left = false;
         it.steps.clear();
         self.drain(side);
+        self.record(side);
     }
 
     /// Power fails: nothing is left of it.
@@ -196,6 +197,32 @@ impl Pair {
             self.drain(side);
             self.write_down(side, Told::Reload { setup, kept: kept.into_iter().collect() });
         }
+    }
+
+    /// Replays what this side has recorded: how many inputs, and the events that came of them. Everything must come as it
+    /// came.
+    pub fn replayed(&self, side: Side) -> (usize, Vec<(Instant, Event)>) {
+        let Some(journal) = &self.boxes[side].journal else { return (0, Vec::new()) };
+        let segments = journal.segments();
+        let (mut turns, mut events) = (0, Vec::new());
+        for (number, segment) in segments.iter().enumerate().filter(|(_, segment)| !segment.is_empty()) {
+            let mut replay = Replay::new(segment).unwrap();
+            loop {
+                let mut noted = Vec::new();
+                let turn = replay.turn(|output| {
+                    if let Output::Note(event) = output {
+                        noted.push(*event);
+                    }
+                });
+                let Some(turn) = turn.unwrap() else { break };
+                assert!(turn.agrees, "input {turns} at {:?}: {:?}", turn.at, turn.told);
+                turns += 1;
+                events.extend(noted.into_iter().map(|event| (turn.at, event)));
+            }
+            assert!(number == 1 || replay.leads_to(segments[1]), "the older segment ends where the newer one begins");
+        }
+        assert!(self.boxes[side].events.ends_with(&events), "{events:?}\n{}", self.story());
+        (turns, events)
     }
 
     /// Keeps a field journal of this node from now on.
@@ -452,5 +479,15 @@ impl Pair {
         }
         lines.sort_by_key(|(at, _)| *at);
         lines.into_iter().map(|(_, line)| line + "\n").collect()
+    }
+}
+
+/// Every story is lived through once more, from the journals.
+impl Drop for Pair {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.replayed(0);
+            self.replayed(1);
+        }
     }
 }

@@ -1,6 +1,6 @@
 use super::*;
 use lubdub::journal::story::Summary;
-use lubdub::node::{Evidence, Heard, LinkState, Timing};
+use lubdub::node::{Evidence, LinkEvidence, LinkState, Timing};
 use lubdub::time::Instant;
 use lubdub::wire::beat::{GroupWord, State, Term};
 
@@ -13,7 +13,7 @@ fn at(millis: u64) -> Instant {
 }
 
 fn evidence(cable: u64, crossover: u64, word: GroupWord) -> Evidence {
-    let heard = |millis, beat| Heard { at: Some(at(millis)), beat, state: LinkState::Down };
+    let heard = |millis, beat| LinkEvidence { at: Some(at(millis)), beat, state: LinkState::Down };
     let last = at(cable.max(crossover));
     Evidence {
         links: [heard(cable, 1_512), heard(crossover, 1_511)].into_iter().collect(),
