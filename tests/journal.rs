@@ -5,7 +5,7 @@
 mod pair;
 
 use lubdub::journal::{CORE, File, Refusal, Replay, Story, Summary, Told, file};
-use lubdub::node::{Cause, Event, Order, Output, PeerState};
+use lubdub::node::{Cause, Event, Order, PeerState};
 use lubdub::time::Instant;
 use lubdub::wire::beat::State;
 use pair::{MS, Pair, Side};

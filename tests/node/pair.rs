@@ -237,6 +237,9 @@ impl Pair {
         if let (Some(journal), Some(node)) = (&mut it.journal, &it.node) {
             journal.record(told, node);
         }
+        if it.left {
+            self.kill(side);
+        }
     }
 
     fn tell_story(&mut self, side: Side, event: Event) {
@@ -292,9 +295,6 @@ impl Pair {
                     break;
                 }
             }
-        }
-        if self.boxes[side].left {
-            self.kill(side);
         }
     }
 
