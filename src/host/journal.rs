@@ -15,7 +15,7 @@ use lubdub::journal::entry::Told;
 use lubdub::journal::recorder::SEGMENT;
 use lubdub::journal::story::{Whose, whose};
 use lubdub::journal::{Decision, Recorder, Story, Summary, file};
-use lubdub::node::{Event, Node, Output, Timing};
+use lubdub::node::{Event, Node, Output, Setup, Timing};
 use lubdub::time::{Duration, Instant};
 
 use super::clock;
@@ -112,7 +112,7 @@ impl Journal {
     }
 
     /// What the drained node was told.
-    pub fn record(&mut self, told: Told<'_>, node: &Node) {
+    pub fn record(&mut self, told: Told<'_, &Setup>, node: &Node) {
         self.recorder.record(told, node);
     }
 

@@ -75,6 +75,6 @@ impl Daemon {
         self.node.reload(clock::now(), setup.clone(), &kept);
         self.drain();
         let kept = kept.into_iter().collect();
-        self.journal.record(Told::Reload { setup, kept }, &self.node);
+        self.journal.record(Told::Reload { setup: &setup, kept }, &self.node);
     }
 }

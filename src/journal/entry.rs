@@ -13,16 +13,17 @@ pub const BYTES_MAX: usize = 2048;
 /// Bytes of an entry at most: those, or a setup (two rings of keys, two names, the groups), and what stands beside them.
 pub const ENTRY_MAX: usize = BYTES_MAX + 512;
 
-/// What a node was told.
+/// What a node was told. `S`: a setup, or a reference where one is only written: it has 6 kB, and the beat path is not to
+/// carry the room for it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[allow(clippy::large_enum_variant, reason = "there is no heap to put a setup on, and a reload is rare")]
-pub enum Told<'a> {
+pub enum Told<'a, S = Setup> {
     /// One of its inputs.
     Input(#[serde(borrow)] Input<'a>),
     /// Another setup, without secrets.
     Reload {
         /// The setup.
-        setup: Setup,
+        setup: S,
         /// For each group which old one it was.
         kept: Vec<Option<u8>, GROUPS_MAX>,
     },
@@ -32,12 +33,12 @@ pub enum Told<'a> {
 
 /// One input and what came of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Entry<'a> {
+pub struct Entry<'a, S = Setup> {
     /// Microseconds since the entry before, or since the checkpoint.
     pub after: u64,
     /// What the node was told.
     #[serde(borrow)]
-    pub told: Told<'a>,
+    pub told: Told<'a, S>,
     /// What the secrets answered.
     pub answers: &'a [u8],
     /// The nonce that was drawn, if one was.

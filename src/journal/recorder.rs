@@ -1,7 +1,7 @@
 //! Two segments that take turns.
 
 use super::entry::{BYTES_MAX, ENTRY_MAX, Entry, Sum, Told};
-use crate::node::{ANSWERS_MAX, Input, Node, Output};
+use crate::node::{ANSWERS_MAX, Input, Node, Output, Setup};
 use crate::time::Instant;
 use crate::wire::hello::Nonce;
 use heapless::Vec;
@@ -50,7 +50,7 @@ impl<M: AsRef<[u8]> + AsMut<[u8]>> Recorder<M> {
     }
 
     /// Writes down what the node was told, once it is drained.
-    pub fn record(&mut self, told: Told<'_>, node: &Node) {
+    pub fn record(&mut self, told: Told<'_, &Setup>, node: &Node) {
         if self.broken {
             return self.begin(node);
         }

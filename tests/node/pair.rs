@@ -195,7 +195,7 @@ impl Pair {
         if let Some(node) = &mut self.boxes[side].node {
             node.reload(now, setup.clone(), &kept);
             self.drain(side);
-            self.write_down(side, Told::Reload { setup, kept: kept.into_iter().collect() });
+            self.write_down(side, Told::Reload { setup: &setup, kept: kept.into_iter().collect() });
         }
     }
 
@@ -232,7 +232,7 @@ impl Pair {
         self.boxes[side].journal = Some(journal);
     }
 
-    fn write_down(&mut self, side: Side, told: Told<'_>) {
+    fn write_down(&mut self, side: Side, told: Told<'_, &Setup>) {
         let it = &mut self.boxes[side];
         if let (Some(journal), Some(node)) = (&mut it.journal, &it.node) {
             journal.record(told, node);

@@ -1,7 +1,7 @@
 use super::*;
 use crate::host::names::LinkName;
 use lubdub::journal::{File, Replay};
-use lubdub::node::{GroupSetup, Input, LinkKind, Setup, Verb};
+use lubdub::node::{GroupSetup, Input, LinkKind, Verb};
 use lubdub::wire::auth::{Key, Keyring, Method};
 use std::os::unix::fs::PermissionsExt;
 
