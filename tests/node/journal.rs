@@ -1,14 +1,10 @@
 //! The field journal: whatever a node lived through, a replay without its secrets lives through it again.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
-
-mod pair;
-
+use crate::pair::{MS, Pair, Side};
 use lubdub::journal::{CORE, File, Refusal, Replay, Story, Summary, Told, file};
 use lubdub::node::{Cause, Event, Order, PeerState};
 use lubdub::time::Instant;
 use lubdub::wire::beat::State;
-use pair::{MS, Pair, Side};
 
 /// How many inputs of each side were replayed.
 fn reproduced(pair: &Pair) -> [usize; 2] {
