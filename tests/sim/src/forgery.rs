@@ -103,7 +103,7 @@ impl World {
         self.tally.count(Kind::Replay);
         let index = self.rng.index(self.history.len());
         let frame = self.history[index].clone();
-        let parcel = self.as_heard(frame);
+        let parcel = self.as_heard(to, Parcel::Whole(frame));
         self.slip_in(to, link, parcel);
         let most = self.scenario.keepalive();
         let pause = self.rng.magnitude(most);

@@ -2,7 +2,7 @@
 //! replay would need.
 
 use crate::Side;
-use crate::frame::Frame;
+use crate::frame::{Frame, Parcel};
 use crate::kind::Kind;
 use crate::timeline::span;
 use crate::world::{What, World};
@@ -99,7 +99,7 @@ impl World {
         play.next += 1;
         let after = play.frames.get(play.next).map(|next| next.sent.since(frame.sent));
         let link = play.link.unwrap_or(usize::from(frame.link));
-        let parcel = self.as_heard(frame);
+        let parcel = self.as_heard(play.to, Parcel::Whole(frame));
         self.boxes[play.to].receive(link, parcel);
         self.turn(play.to);
         if let Some(after) = after {

@@ -164,19 +164,20 @@ impl World {
             Chance { rng: &mut self.rng, on: !self.calm, scenario: &self.scenario, tally: &mut self.tally };
         let arrivals = self.media.carry(self.now, frame, &self.scenario, &mut chance);
         for arrival in arrivals {
-            let parcel = match arrival.parcel {
-                Parcel::Whole(frame) => self.as_heard(frame),
-                parcel => parcel,
-            };
-            self.at(arrival.at, What::Arrives { to: arrival.to, link: usize::from(frame.link), parcel });
+            let link = usize::from(frame.link);
+            self.at(arrival.at, What::Arrives { to: arrival.to, link, parcel: arrival.parcel });
         }
     }
 
-    /// A frame as the other node finds it: where one of them speaks another version, each hears it from the other.
-    pub(crate) fn as_heard(&self, frame: Rc<Frame>) -> Parcel {
+    /// What arrives as a node finds it: where one of the two speaks another version, each hears it from the other.
+    pub(crate) fn as_heard(&self, to: Side, parcel: Parcel) -> Parcel {
         let other_version = |it: &Appliance| matches!(it.disguise, Some(Untrusted::OtherVersion(_)));
-        let translated = self.boxes.iter().any(other_version);
-        if translated { Parcel::Raw(frame::of_other_version(&frame.bytes)) } else { Parcel::Whole(frame) }
+        match parcel {
+            Parcel::Whole(frame) if frame.from != to && self.boxes.iter().any(other_version) => {
+                Parcel::Raw(frame::of_other_version(&frame.bytes))
+            }
+            parcel => parcel,
+        }
     }
 
     fn note(&mut self, side: Side, event: &Event) {

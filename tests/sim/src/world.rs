@@ -290,6 +290,7 @@ impl World {
     fn happen(&mut self, what: What) {
         match what {
             What::Arrives { to, link, parcel } => {
+                let parcel = self.as_heard(to, parcel);
                 self.boxes[to].receive(link, parcel);
                 self.turn(to);
             }
