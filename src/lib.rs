@@ -10,9 +10,11 @@
 //!   a group is a number here.
 //! * [`conf`]: the three files of `/etc/ha.d` to a [`conf::Config`], with a diagnostic for everything doubtful.
 //! * [`lease`]: how long a VIP outlives its owner's last beat, and how long a taker waits.
+//! * [`journal`]: what a node was told, written down, and the same decisions made of it again.
 //! * [`time`]: points and lengths of time that the others share.
 //!
-//! `wire` and `conf` use neither each other nor `node`; `node` uses `wire` and `lease`. `lease` uses `time` alone.
+//! `wire` and `conf` use neither each other nor `node`; `node` uses `wire` and `lease`, `journal` uses `node` and `wire`.
+//! All may use `time`.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -20,6 +22,7 @@
 extern crate std;
 
 pub mod conf;
+pub mod journal;
 pub mod lease;
 pub mod node;
 pub mod time;

@@ -73,7 +73,7 @@ struct Check {
     json: bool,
 }
 
-/// Show the pair: 0 healthy, 1 degraded, 69 no daemon.
+/// Show the pair: 0 healthy, 1 degraded, 69 no daemon. With --why: 0, or 65 and 69 where the journal is damaged or missing.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "status")]
 struct Status {
@@ -86,6 +86,13 @@ struct Status {
     /// the status and then every event, one JSON object a line, until interrupted
     #[argh(switch)]
     follow: bool,
+    /// explain the last change of each group and of the peer, or of GROUP alone: which rule, and what was heard on
+    /// which link how long before; also after the daemon's end
+    #[argh(switch)]
+    why: bool,
+    /// with --why: a group's key (all, and the peer)
+    #[argh(positional)]
+    group: Option<String>,
 }
 
 /// Take groups over; returns when it has happened: 0 done, 1 not done.
@@ -160,6 +167,12 @@ fn obey(command: Command) -> u8 {
         Command::Check(check) => {
             u8::try_from(host::check::check(&check.config_dir, &check.node, check.offline, check.json, fine_lease))
                 .unwrap_or(host::REFUSED)
+        }
+        Command::Status(status) if status.why && !status.follow => {
+            host::why::explain(&status.run_dir, status.group.as_deref(), status.json)
+        }
+        Command::Status(status) if status.why || status.group.is_some() => {
+            usage("lubdub: a group goes with status --why, and --why not with --follow\n")
         }
         Command::Status(status) if status.follow => host::client::follow(&status.run_dir),
         Command::Status(status) => {

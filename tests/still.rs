@@ -1,8 +1,11 @@
-//! The beat path takes nothing from the heap: two nodes live a thousand beats, and the allocator is not asked once.
+//! The beat path takes nothing from the heap: two nodes live a thousand beats, each with its field journal, and the
+//! allocator is not asked once.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(unsafe_code, reason = "an allocator that counts has to be one")]
 
+use lubdub::journal::recorder::SEGMENT;
+use lubdub::journal::{Recorder, Told};
 use lubdub::node::{GroupSetup, Guard, Input, LinkKind, Node, Output, Setup, Timing, Verb, Why};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::auth::{Key, Keyring, Method};
@@ -62,42 +65,65 @@ fn node(me: &str, peer: &str, run: u64) -> Node {
 /// Frames on their way, the receiver's number first.
 type Lines = heapless::Deque<(usize, u8, Sealed), 64>;
 
-/// Drains a node. Steps succeed at once. The time of its next wake.
-fn drain(now: Instant, number: usize, node: &mut Node, lines: &mut Lines) -> (Instant, Why) {
-    let mut done = heapless::Vec::<(u8, Verb), 8>::new();
-    loop {
-        match node.poll() {
-            Output::Transmit { link, frame } => {
-                assert!(lines.push_back((1 - number, link, frame)).is_ok(), "more frames than a turn can have");
+/// A node with its journal.
+struct Living {
+    number: usize,
+    node: Node,
+    journal: Recorder<Vec<u8>>,
+    wake: (Instant, Why),
+    steps: heapless::Deque<(u8, Verb), 8>,
+}
+
+impl Living {
+    fn new(number: usize, node: Node, lines: &mut Lines) -> Self {
+        let journal = Recorder::new([vec![0; SEGMENT], vec![0; SEGMENT]]);
+        let mut it = Self { number, node, journal, wake: (Instant::ZERO, Why::Beat), steps: Default::default() };
+        it.drain(lines);
+        it.journal.begin(&it.node);
+        it
+    }
+
+    /// Tells it something, and that the steps that it begins succeed at once.
+    fn tell(&mut self, now: Instant, input: Input<'_>, lines: &mut Lines) {
+        self.node.handle(now, input);
+        self.drain(lines);
+        self.journal.record(Told::Input(input), &self.node);
+        if let Some((group, verb)) = self.steps.pop_front() {
+            self.tell(now, Input::Done { group, verb, ok: true }, lines);
+        }
+    }
+
+    fn drain(&mut self, lines: &mut Lines) {
+        loop {
+            let output = self.node.poll();
+            self.journal.saw(&output);
+            match output {
+                Output::Transmit { link, frame } => {
+                    assert!(
+                        lines.push_back((1 - self.number, link, frame)).is_ok(),
+                        "more frames than a turn can have"
+                    );
+                }
+                Output::Run { group, verb } => self.steps.push_back((group, verb)).unwrap(),
+                Output::Wait { until, why } => return self.wake = (until, why),
+                Output::Note(_) | Output::Left | Output::Renew { .. } | Output::Look { .. } | Output::Fence { .. } => {}
             }
-            Output::Run { group, verb } => done.push((group, verb)).unwrap(),
-            Output::Wait { until, why } => match done.pop() {
-                Some((group, verb)) => node.handle(now, Input::Done { group, verb, ok: true }),
-                None => return (until, why),
-            },
-            Output::Note(_) | Output::Left | Output::Renew { .. } | Output::Look { .. } | Output::Fence { .. } => {}
         }
     }
 }
 
 /// Both nodes live until `end`; how many frames were carried.
-fn live(nodes: &mut [Node; 2], end: Instant, now: &mut Instant) -> u64 {
+fn live(nodes: &mut [Living; 2], end: Instant, now: &mut Instant, lines: &mut Lines) -> u64 {
     let mut frames = 0;
-    let mut lines = Lines::new();
-    let mut wakes = [(*now, Why::Beat); 2];
     while *now < end {
-        for (number, node) in nodes.iter_mut().enumerate() {
-            if wakes[number].0 <= *now {
-                node.handle(*now, Input::Wake { swept: wakes[number].1 == Why::Judge });
-                wakes[number] = drain(*now, number, node, &mut lines);
-            }
+        for node in nodes.iter_mut().filter(|node| node.wake.0 <= *now) {
+            node.tell(*now, Input::Wake { swept: node.wake.1 == Why::Judge }, lines);
         }
         while let Some((to, link, frame)) = lines.pop_front() {
             frames += 1;
-            nodes[to].handle(*now, Input::Bytes { link, bytes: frame.bytes() });
-            wakes[to] = drain(*now, to, &mut nodes[to], &mut lines);
+            nodes[to].tell(*now, Input::Bytes { link, bytes: frame.bytes() }, lines);
         }
-        *now = wakes[0].0.min(wakes[1].0).max(*now);
+        *now = nodes[0].wake.0.min(nodes[1].wake.0).max(*now);
     }
     frames
 }
@@ -105,16 +131,23 @@ fn live(nodes: &mut [Node; 2], end: Instant, now: &mut Instant) -> u64 {
 #[test]
 fn a_thousand_beats_allocate_nothing() {
     let mut now = Instant::ZERO;
-    let mut nodes = [node("node1.a.com", "node2.a.com", 1), node("node2.a.com", "node1.a.com", 2)];
     let mut lines = Lines::new();
-    nodes.iter_mut().enumerate().for_each(|(number, node)| {
-        drain(now, number, node, &mut lines);
+    let pair = [("node1.a.com", "node2.a.com"), ("node2.a.com", "node1.a.com")];
+    let mut nodes = [0, 1].map(|number| {
+        let (me, peer) = pair[number];
+        Living::new(number, node(me, peer, number as u64 + 1), &mut lines)
     });
-    live(&mut nodes, Instant::ZERO + Duration::from_secs(5), &mut now);
-    assert_eq!(nodes[0].groups().next().unwrap().state, State::Held, "the pair lives");
+    nodes.iter_mut().for_each(|living| {
+        if let Some((group, verb)) = living.steps.pop_front() {
+            living.tell(now, Input::Done { group, verb, ok: true }, &mut lines);
+        }
+    });
+    live(&mut nodes, Instant::ZERO + Duration::from_secs(5), &mut now, &mut lines);
+    assert_eq!(nodes[0].node.groups().next().unwrap().state, State::Held, "the pair lives");
     let before = ASKED.load(Relaxed);
-    let frames = live(&mut nodes, Instant::ZERO + Duration::from_secs(60), &mut now);
+    let frames = live(&mut nodes, Instant::ZERO + Duration::from_secs(60), &mut now, &mut lines);
     let asked = ASKED.load(Relaxed) - before;
     assert!(frames > 2_000, "{frames} frames");
+    assert!(nodes.iter().all(|living| living.journal.segments()[0].len() > SEGMENT / 2), "the segments took turns");
     assert_eq!(asked, 0, "allocations in {frames} frames");
 }

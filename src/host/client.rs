@@ -11,6 +11,8 @@ use super::control::SOCKET;
 const NO_DAEMON: u8 = 69;
 /// Exit code: not permitted (EX_NOPERM).
 const NOT_PERMITTED: u8 = 77;
+/// The answer when the journal is written.
+const JOURNAL_WRITTEN: &str = "0 out\n";
 /// How long the daemon may take beyond what it was told to wait.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -62,6 +64,16 @@ fn stream(run_dir: &Path) -> io::Result<u8> {
             return Ok(NO_DAEMON);
         }
     }
+}
+
+/// Asks the daemon to write its journal; whether one is there. A dead one has left its own. Where the daemon cannot write,
+/// it says why.
+pub fn refresh_journal(run_dir: &Path) -> bool {
+    let answer = exchange(run_dir, "journal", Duration::ZERO).unwrap_or_default();
+    if !answer.is_empty() && answer != JOURNAL_WRITTEN {
+        show(&answer);
+    }
+    !answer.is_empty()
 }
 
 fn exchange(run_dir: &Path, words: &str, wait: Duration) -> io::Result<String> {

@@ -51,6 +51,11 @@ impl RunDir {
         writeln!(lock, "{}", std::process::id())?;
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// What a client wants.

@@ -5,8 +5,9 @@
 
 use std::fmt::{Display, Write};
 
+use lubdub::journal::Decision;
 use lubdub::node::{Cause, Event, LinkState, LinkWhy, PeerState, Timing, Untrusted};
-use lubdub::time::Duration;
+use lubdub::time::{Duration, Instant};
 use lubdub::wire::beat::{State, Term};
 
 use super::control::Wording;
@@ -26,7 +27,12 @@ pub struct Follow<'a> {
 impl<'a> Follow<'a> {
     /// For what happens now, `uptime` after the daemon's start; `timing` is what lateness is measured by.
     pub fn new(names: &'a Names, timing: Timing, uptime: Duration) -> Self {
-        Self { time: Stamp::now(), uptime, names, timing }
+        Self::at(Stamp::now(), names, timing, uptime)
+    }
+
+    /// For what happened then.
+    pub fn at(time: Stamp, names: &'a Names, timing: Timing, uptime: Duration) -> Self {
+        Self { time, uptime, names, timing }
     }
 
     /// The first line: the state of things, as `status --json` shows it.
@@ -38,6 +44,39 @@ impl<'a> Follow<'a> {
 
     /// An event; `level` is its word in the log.
     pub fn event(&self, event: &Event, level: &str) -> String {
+        self.event_object(event, level).end()
+    }
+
+    /// A transition with the rule that fired and what the node had heard; no line, but an object within one.
+    pub fn decision(&self, decision: &Decision, level: &str, rule: &str) -> String {
+        let Decision { at, event, evidence, wall: _ } = decision;
+        let mut object = self.event_object(event, level);
+        object.text("rule", rule);
+        let before =
+            |heard: Option<Instant>| heard.map_or("null".into(), |heard| at.since(heard).as_micros().to_string());
+        object.field("heard_before_us", before(evidence.peer_heard));
+        let links = evidence.links.iter().zip(&self.names.links).map(|(heard, link)| {
+            let mut object = Object(String::new());
+            object.text("link", &link.name);
+            object.text("state", words::link(heard.state));
+            object.field("beat", heard.beat);
+            object.field("heard_before_us", before(heard.at));
+            object.close()
+        });
+        object.field("links", format_args!("[{}]", links.collect::<Vec<_>>().join(",")));
+        if let Some(word) = &evidence.word {
+            let mut said = Object(String::new());
+            said.text("state", words::step(word.state));
+            said.field("term", word.term.0);
+            said.field("asks", word.ask);
+            said.field("grants", word.granted);
+            said.field("ordered", word.ordered);
+            object.field("peer_said", said.close());
+        }
+        object.close()
+    }
+
+    fn event_object(&self, event: &Event, level: &str) -> Object {
         let mut object = self.object(word(event));
         object.text("level", level);
         let names = self.names;
@@ -76,7 +115,7 @@ impl<'a> Follow<'a> {
             Event::Stalled { length } => object.ms("length", length),
             Event::Lost { count } => object.field("count", count),
         }
-        object.end()
+        object
     }
 
     /// An alarm of the shell's own, as it stands in the log.
@@ -189,9 +228,13 @@ impl Object {
         }
     }
 
-    fn end(mut self) -> String {
-        self.0.push_str("}\n");
+    fn close(mut self) -> String {
+        self.0.push('}');
         self.0
+    }
+
+    fn end(self) -> String {
+        self.close() + "\n"
     }
 }
 

@@ -13,6 +13,7 @@ mod clock;
 mod control;
 mod follow;
 mod ipvs;
+mod journal;
 mod names;
 mod narrate;
 mod ndp;
@@ -32,6 +33,7 @@ mod stamp;
 mod status;
 mod sys;
 mod vip;
+pub mod why;
 mod words;
 
 use std::cell::RefCell;
@@ -43,12 +45,14 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use lubdub::conf::{AutoFailback, Config, Diagnostics, Link};
+use lubdub::journal::Told;
 use lubdub::node::{Input, Node, Order, Output, Timing, Verb, Why};
 use lubdub::time::{Duration, Instant};
 
 use broadcast::Broadcast;
 use control::{Control, Request, RunDir};
 use follow::Follow;
+use journal::Journal;
 use names::Names;
 use narrate::Line;
 use notify::Notify;
@@ -182,6 +186,7 @@ struct Daemon {
     alarm: clock::Alarm,
     log: Rc<RefCell<Log>>,
     notify: Notify,
+    journal: Journal,
     fed_at: Instant,
     since: Instant,
     /// When the node wants to be woken, and why.
@@ -210,10 +215,11 @@ impl Daemon {
         let setup = assemble::setup(config)?;
         realtime::enter(&mut |text| log.borrow_mut().line(Level::Notice, format_args!("{text}")));
         log.borrow_mut().line(Level::Notice, format_args!("lubdub {} on {}", env!("CARGO_PKG_VERSION"), names.me));
-        let now = clock::now();
+        let (now, timing) = (clock::now(), assemble::timing(config));
+        let journal = Journal::new(run_dir.path(), &names, timing, now);
         Ok(Self {
             node: Node::new(now, setup),
-            timing: assemble::timing(config),
+            timing,
             config_dir: config_dir.to_owned(),
             fixed: reload::fixed(config),
             ports: config.links.iter().map(|link| port(link, config.udpport)).collect(),
@@ -226,6 +232,7 @@ impl Daemon {
             alarm,
             log,
             notify: Notify::from_env(),
+            journal,
             fed_at: now,
             since: now,
             wait: (now, Why::Beat),
@@ -240,7 +247,6 @@ impl Daemon {
     /// Waits, handles one thing, drains; until everything is released.
     async fn live(mut self) {
         self.open_ports().await;
-        self.drain();
         self.notify.ready();
         while !self.left {
             self.alarm.set(self.wake_at());
@@ -249,6 +255,8 @@ impl Daemon {
             self.feed_supervisor();
             self.breathe();
         }
+        // Whoever asks why afterwards is to find the end of it.
+        let _ = self.journal.write(clock::now());
         self.log.borrow_mut().line(Level::Notice, format_args!("everything is released, goodbye"));
     }
 
@@ -262,6 +270,7 @@ impl Daemon {
             }
         }
         self.drain();
+        self.journal.begin(&self.node);
         for (number, event) in events {
             self.port_event(number, event);
         }
@@ -298,7 +307,8 @@ impl Daemon {
         let ports = self.ports.iter().filter_map(|port| port.wake_at());
         let orders = self.orders.iter().map(Waiting::until);
         let feed = self.notify.watchdog_every().map(|every| self.fed_at + every.part(2));
-        let others = [self.resources.wake_at(), self.control.wake_at(), self.log.borrow().wake_at(), feed];
+        let log = self.log.borrow().wake_at();
+        let others = [self.resources.wake_at(), self.control.wake_at(), log, self.journal.wake_at(), feed];
         others.into_iter().flatten().chain(ports).chain(orders).fold(self.wait.0, Instant::min)
     }
 
@@ -319,6 +329,9 @@ impl Daemon {
             self.wake();
         }
         self.log.borrow_mut().flush_due(now);
+        if let Err(error) = self.journal.write_due(now) {
+            self.say(Level::Warning, format_args!("the journal is not written: {error}; nothing else depends on it"));
+        }
         if self.control.followed() {
             self.control.give_up(now, &Follow::new(&self.names, self.timing, now.since(self.since)));
         }
@@ -346,18 +359,22 @@ impl Daemon {
     fn tell(&mut self, input: Input<'_>) {
         self.node.handle(clock::now(), input);
         self.drain();
+        self.journal.record(Told::Input(input), &self.node);
     }
 
     fn bytes(&mut self, number: usize, read: usize) {
-        let bytes = &self.buf[..read];
-        self.node.handle(clock::now(), Input::Bytes { link: number as u8, bytes });
+        let link = number as u8;
+        self.node.handle(clock::now(), Input::Bytes { link, bytes: &self.buf[..read] });
         self.drain();
+        self.journal.record(Told::Input(Input::Bytes { link, bytes: &self.buf[..read] }), &self.node);
     }
 
     /// Carries out what the node wants, in its order.
     fn drain(&mut self) {
         loop {
-            match self.node.poll() {
+            let output = self.node.poll();
+            self.journal.saw(&self.node, &output);
+            match output {
                 Output::Transmit { link, frame } => {
                     let link = usize::from(link);
                     if self.ports[link].send(frame.bytes()) == Sent::Dropped {
@@ -440,6 +457,10 @@ impl Daemon {
                 let follow = Follow::new(&self.names, self.timing, now.since(self.since));
                 self.control.follow(client, &follow.status(&self.status(now).json()));
             }
+            ["journal"] => match self.journal.write(now) {
+                Ok(()) => self.control.answer(client, 0, ""),
+                Err(error) => self.control.answer(client, 1, &format!("the journal is not written: {error}\n")),
+            },
             ["takeover" | "standby", ..] if self.orders.len() < ORDERS_MAX => self.obey(client, &words, now),
             ["takeover" | "standby", ..] => self.control.answer(client, 1, "too many orders wait already\n"),
             ["clear", ref what @ ..] => self.clear(client, what.first().unwrap_or(&"all")),

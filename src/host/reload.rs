@@ -1,6 +1,7 @@
 //! SIGHUP: other keys, timings and groups, without moving a resource. A bad file changes nothing.
 
 use lubdub::conf::{Config, Diagnostics};
+use lubdub::journal::Told;
 use lubdub::wire::beat::State;
 
 use super::names::Names;
@@ -70,7 +71,10 @@ impl Daemon {
         self.names = names;
         self.timing = assemble::timing(config);
         self.log.borrow_mut().set_debug(config.debug > 0);
-        self.node.reload(clock::now(), setup, &kept);
+        self.journal.reloaded(&self.names, self.timing, &kept);
+        self.node.reload(clock::now(), setup.clone(), &kept);
         self.drain();
+        let kept = kept.into_iter().collect();
+        self.journal.record(Told::Reload { setup: &setup, kept }, &self.node);
     }
 }

@@ -23,7 +23,6 @@ impl Stamp {
     }
 
     /// A moment in microseconds since 1970.
-    #[cfg(test)]
     pub const fn from_micros(micros: u64) -> Self {
         Self { micros }
     }

@@ -8,13 +8,14 @@ use super::setup::Setup;
 use crate::time::{Duration, Instant};
 use crate::wire::hello::{Hello, MACS_MAX, Nonce};
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 /// Runs remembered at a time. Recordings of so many former runs must come between two hellos of the live one to keep it
 /// out, and none can that come over Ethernet while the live one calls over the cable.
 const CALLERS_MAX: usize = 4;
 
 /// The latest such hello of one run.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Caller {
     pub nonce: Nonce,
     pub sequence: u32,
@@ -45,7 +46,7 @@ impl Caller {
     }
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Callers {
     known: Vec<Caller, CALLERS_MAX>,
     turns: u32,

@@ -87,6 +87,7 @@ impl Node {
             leaving,
             judge: _,
             wait,
+            witness: _,
         } = self;
         let lens = Lens { now: *now, horizon, timing: setup.timing };
         let own = self.outbound().map_or((0, 0), |(pairing, _)| series(&pairing));

@@ -4,9 +4,10 @@ use super::link::{LinkState, LinkWhy};
 use super::peer::PeerState;
 use crate::time::Duration;
 use crate::wire::beat::{State, Term};
+use serde::{Deserialize, Serialize};
 
 /// Something worth a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// A link changed.
     Link {
@@ -99,7 +100,7 @@ pub enum Event {
 }
 
 /// Why a group changed its state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
     /// The first look of a new run found nothing left, or removed it.
     Inventory,

@@ -5,13 +5,14 @@
 
 use super::digest::{Digest, Lens, maybe};
 use super::event::{Cause, Event};
-use super::evidence::Evidence;
 use super::guard::Guard;
 use super::setup::GroupSetup;
 use super::sight::{By, Sight};
+use super::warrant::Warrant;
 use crate::time::{Duration, Instant};
 use crate::wire::beat::{GroupWord, State, Term};
 use heapless::{Deque, Vec};
+use serde::{Deserialize, Serialize};
 
 /// Starts tried in a row before the group is `failed` here and the peer may have it.
 pub const START_ATTEMPTS: u8 = 2;
@@ -26,7 +27,7 @@ pub const FAILBACK_MEMORY: Duration = Duration::from_secs(3600);
 const FAILBACKS: usize = 12;
 
 /// What the shell must do with a group's resources.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Verb {
     /// Start them, left to right.
     Start,
@@ -61,7 +62,7 @@ pub(super) struct Scene<'a> {
     pub goodbye: Option<&'a GroupWord>,
     /// The newest word of the session, however old.
     pub last_word: Option<&'a GroupWord>,
-    pub evidence: Evidence,
+    pub warrant: Warrant,
     /// Nobody was ever heard in this run, trusted or not, and every link has carried a frame of it.
     pub alone: bool,
     pub guard: Guard,
@@ -89,7 +90,7 @@ pub(super) struct Effects {
 }
 
 /// Why a group that this node would take by evidence is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Hold {
     /// The VIP is in use (L9).
     InUse,
@@ -99,7 +100,7 @@ pub enum Hold {
     Fencing,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 struct Ask {
     /// The first beat that says so.
     since: u64,
@@ -109,13 +110,13 @@ struct Ask {
 }
 
 /// A standing order of the operator on this node.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Wish {
     Take,
     Give,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Group {
     number: u8,
     setup: GroupSetup,
@@ -125,6 +126,8 @@ pub(super) struct Group {
     ask: Option<Ask>,
     wish: Option<Wish>,
     ordered: bool,
+    /// It was stopped for a standby order, and nobody has taken it yet.
+    given: bool,
     granted: bool,
     provisional: bool,
     /// The claim, fixed when the group was acquired.
@@ -163,6 +166,7 @@ impl Group {
             ask: None,
             wish: None,
             ordered: false,
+            given: false,
             granted: false,
             provisional: false,
             term: Term(0),
@@ -187,7 +191,8 @@ impl Group {
         let ordered = match self.state {
             State::Starting | State::Held => self.ordered,
             State::Giving => self.wish == Some(Wish::Give),
-            _ => self.ask.is_some_and(|ask| ask.ordered),
+            // Whoever takes it must know the order, even if it has slept through the giving (L10).
+            _ => self.ask.map_or(self.given, |ask| ask.ordered),
         };
         GroupWord {
             state: self.state,
@@ -275,6 +280,7 @@ impl Group {
         if new_run {
             self.peer_failed_at = None;
             self.ordered &= self.setup.preferred;
+            self.given = false;
         }
     }
 
@@ -534,16 +540,16 @@ impl Group {
 
     /// ACQUIRE c, d and e: a claim, which nobody has consented to.
     fn may_claim(&mut self, scene: &Scene<'_>, fx: &mut Effects) -> Option<Cause> {
-        let outcome = match scene.evidence {
-            Evidence::None => return self.hold_off(None, scene, fx),
-            Evidence::Due => {
+        let outcome = match scene.warrant {
+            Warrant::None => return self.hold_off(None, scene, fx),
+            Warrant::Due => {
                 fx.judge = true;
                 return None;
             }
-            Evidence::Fenced if self.is_blind(scene) => Err(Some(Hold::Blind)),
-            Evidence::Fenced => Ok(Cause::Fenced),
-            Evidence::Silence(silent) => self.look(Instant::ZERO, scene).map(|()| Cause::Silence(silent)),
-            Evidence::Unplugged(since) => self.look(since, scene).map(|()| Cause::Unplugged(scene.now.since(since))),
+            Warrant::Fenced if self.is_blind(scene) => Err(Some(Hold::Blind)),
+            Warrant::Fenced => Ok(Cause::Fenced),
+            Warrant::Silence(silent) => self.look(Instant::ZERO, scene).map(|()| Cause::Silence(silent)),
+            Warrant::Unplugged(since) => self.look(since, scene).map(|()| Cause::Unplugged(scene.now.since(since))),
         };
         match outcome {
             Ok(Cause::Fenced) => Some(Cause::Fenced),
@@ -620,7 +626,7 @@ impl Group {
         self.term = if claim { self.seen.next() } else { self.seen.later(Term(1)) };
         self.seen = self.term;
         self.provisional = claim;
-        self.granted = false;
+        (self.granted, self.given) = (false, false);
         self.hold = None;
         self.sight.reset();
         self.attempts = self.attempts.saturating_add(1);
@@ -630,6 +636,9 @@ impl Group {
 
     /// RELEASE: the grant stands until the peer's beat shows the ask closed or the group held.
     fn review_grant(&mut self, scene: &Scene<'_>) {
+        if scene.theirs.is_some_and(|theirs| theirs.state.holds()) {
+            self.given = false;
+        }
         if let Some(theirs) = scene.theirs.or(scene.goodbye)
             && (!theirs.ask || matches!(theirs.state, State::Held | State::Giving))
         {
@@ -665,7 +674,9 @@ impl Group {
             // It runs here already: the peer must say that it may go on.
             state if self.leftover.is_some() => (!state.holds()).then_some(false),
             State::Giving => Some(theirs.ordered),
-            State::Stopped | State::Failed => Some(false),
+            State::Stopped | State::Failed => {
+                Some(theirs.ordered && !theirs.ask || self.ask.is_some_and(|ask| ask.ordered))
+            }
             State::Held if self.setup.preferred && self.is_failback_due(scene) && !theirs.ordered => Some(false),
             // Stopped for the order that this ask carries. Without an order nobody asks for what is on its way down.
             State::Stopping if self.ask.is_some_and(|ask| ask.ordered) => Some(true),
@@ -740,6 +751,7 @@ impl Group {
 
     fn down(&mut self, verb: Verb, cause: Cause, fx: &mut Effects) {
         self.provisional = false;
+        self.given = cause == Cause::Handover && self.wish == Some(Wish::Give);
         if cause != Cause::StartFailed {
             (self.ask, self.wish) = (None, None);
             self.attempts = 0;
@@ -771,6 +783,7 @@ impl Group {
             ask,
             wish,
             ordered,
+            given,
             granted,
             provisional,
             term,
@@ -801,7 +814,7 @@ impl Group {
             maybe(out, grant_heard, |out, at| out.word(lens.until(at + lens.timing.deadtime)));
         });
         maybe(out, *wish, |out, wish| out.word(wish as u64));
-        for flag in [ordered, granted, provisional, tried, kept] {
+        for flag in [ordered, given, granted, provisional, tried, kept] {
             out.word(u64::from(*flag));
         }
         for number in [term.0, seen.0, *attempts] {

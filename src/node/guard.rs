@@ -1,9 +1,10 @@
 //! What keeps a silent node from being a second owner.
 
 use crate::time::Duration;
+use serde::{Deserialize, Serialize};
 
 /// How exclusive ownership is made sure of. The default is nothing but deadtime.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Guard {
     /// L, the length of this node's lease on its VIPs (see [`crate::lease`]); none: they stay until they are removed.
     pub lease: Option<Duration>,

@@ -45,7 +45,7 @@ impl Node {
             }
         };
         let link = &mut self.links[usize::from(number)];
-        if link.is_own(envelope.mark()) {
+        if self.witness.is(|| link.is_own(envelope.mark())) {
             return self.count_own(number);
         }
         if envelope.link != number {
@@ -74,9 +74,12 @@ impl Node {
     }
 
     fn take_hello(&mut self, number: u8, envelope: &Envelope<'_>) {
-        let Some((hello, authentic)) = envelope.hello(&self.setup.keys) else {
+        let keys = &self.setup.keys;
+        let signer = self.witness.key(keys, || envelope.hello_signer(keys));
+        let Some(hello) = signer.map_or_else(|| envelope.hello_of_nobody(), |key| envelope.hello_of(key)) else {
             return self.count_noise(number);
         };
+        let authentic = signer.is_some();
         let heard = Heard { authentic, on_cable: self.is_cable(number) };
         let greeting = self.peer.greet(self.now, &self.setup, &hello, heard);
         let link = &mut self.links[usize::from(number)];
@@ -92,15 +95,19 @@ impl Node {
                 self.peer.unauthentic_at = Some(self.now);
                 self.suspect(number, why, proven);
             }
-            // At most one answer per keepalive and link.
-            Greeting::Answer => {
-                let answered = link.hello_at.is_some_and(|at| self.now < at + self.setup.timing.keepalive);
-                link.owes_hello |= !answered;
-            }
+            Greeting::Answer => self.answer(),
             Greeting::Session { new_run } => {
                 link.heard_at = Some(self.now);
                 self.enter_session(new_run);
             }
+        }
+    }
+
+    /// At most one answer per keepalive and link; on every link, since this one may carry nothing the other way.
+    fn answer(&mut self) {
+        let keepalive = self.setup.timing.keepalive;
+        for link in &mut self.links {
+            link.owes_hello |= !super::link::within(link.hello_at, self.now, keepalive);
         }
     }
 
@@ -134,11 +141,15 @@ impl Node {
     }
 
     fn verified(&mut self, envelope: &Envelope<'_>) -> Option<(u64, Beat)> {
-        let session = self.peer.session.as_ref()?;
+        let session = self.peer.session.as_mut()?;
         let seq = session.full_seq(envelope.beat_seq()?);
-        let (beat, key) = envelope.beat(&self.setup.keys, &session.inbound(), seq)?;
-        if !key.is_retired() {
+        let (beat, live) = self.witness.beat(&self.setup.keys, envelope, &session.inbound(), seq)?;
+        if let Some(key) = live {
             self.setup.keys.forget_retired();
+            // This node may have signed with one of those until now; the peer accepts what it signs with itself.
+            if self.setup.keys.with_fingerprint(session.key).is_none() {
+                session.key = key;
+            }
         }
         Some((seq, beat))
     }
@@ -147,7 +158,7 @@ impl Node {
     fn recognise_former(&mut self, envelope: &Envelope<'_>) {
         let Some(former) = self.peer.former.as_mut() else { return };
         let Some(seq) = envelope.beat_seq().map(|low| former.full_seq(low)) else { return };
-        if let Some((beat, _)) = envelope.beat(&self.setup.keys, &former.inbound(), seq)
+        if let Some((beat, _)) = self.witness.beat(&self.setup.keys, envelope, &former.inbound(), seq)
             && former.hear(self.now, seq, beat, self.setup.timing.deadtime)
         {
             self.peer.suspect(self.now, Untrusted::DifferentHaresources, true);
@@ -157,11 +168,11 @@ impl Node {
     /// A beat signed over an unproven nonce of the peer and my offer begins a session too.
     fn verified_prospect(&mut self, envelope: &Envelope<'_>) -> Option<(u64, Beat)> {
         let low = envelope.beat_seq()?;
-        let keys = &self.setup.keys;
+        let (keys, witness) = (&self.setup.keys, &mut self.witness);
         let mut prospects = self.peer.prospects(self.now, self.setup.timing.deadtime);
         let (number, seq, beat) = prospects.find_map(|(number, prospect)| {
             let seq = prospect.full_seq(low);
-            envelope.beat(keys, &prospect.inbound(), seq).map(|(beat, _)| (number, seq, beat))
+            witness.beat(keys, envelope, &prospect.inbound(), seq).map(|(beat, _)| (number, seq, beat))
         })?;
         drop(prospects);
         let new_run = self.peer.accept_prospect(self.now, &self.setup, number)?;

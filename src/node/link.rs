@@ -5,9 +5,10 @@ use super::setup::LinkKind;
 use crate::time::{Duration, Instant};
 use crate::wire::envelope::Mark;
 use crate::wire::frame::Deframer;
+use serde::{Deserialize, Serialize};
 
 /// Whether a link carries beats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkState {
     /// Both directions work.
     Up,
@@ -18,7 +19,7 @@ pub enum LinkState {
 }
 
 /// Why a link is not up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkWhy {
     /// Nothing is heard.
     Silence,
@@ -35,7 +36,7 @@ pub enum LinkWhy {
 }
 
 /// What a link has counted since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
     /// Authentic frames received.
     pub rx_frames: u64,
@@ -54,6 +55,12 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// None has counted further than a life of frames can.
+    pub(super) fn are_plausible(&self) -> bool {
+        let Self { rx_frames, tx_frames, noise, unauthentic, replayed, looped, foreign } = *self;
+        [rx_frames, tx_frames, noise, unauthentic, replayed, looped, foreign].into_iter().all(is_plausible)
+    }
+
     /// Everything received that was of no use.
     pub fn rx_errors(&self) -> u64 {
         self.noise + self.unauthentic + self.foreign
@@ -61,7 +68,7 @@ impl Counters {
 }
 
 /// What came since the last whole frame, to tell a wrong speed from a console's text and from noise between beats.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Junk {
     since: Option<Instant>,
     bytes: u32,
@@ -92,7 +99,7 @@ impl Junk {
 /// Own frames remembered, to know them when they come back: a loop delays them by a few frames at most.
 const MARKS: usize = 4;
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Link {
     pub kind: LinkKind,
     pub deframer: Deframer,
@@ -111,7 +118,10 @@ pub(super) struct Link {
     pub hello_at: Option<Instant>,
     pub state: LinkState,
     busy_until: Instant,
+    /// Made with the key, so that a journal tells what they told instead of them.
+    #[serde(skip)]
     marks: [Mark; MARKS],
+    #[serde(skip)]
     next_mark: usize,
 }
 
@@ -247,6 +257,11 @@ impl Link {
     fn has_wrong_baud(&self, now: Instant, span: Duration) -> bool {
         matches!(self.kind, LinkKind::Serial { .. }) && self.junk.is_wrong_baud(now, span)
     }
+}
+
+/// Whether a count of frames can be true: 2^62 are more than a frame a nanosecond for a century.
+pub(super) const fn is_plausible(count: u64) -> bool {
+    count < 1 << 62
 }
 
 /// Whether `at` lies less than `span` before `now`.

@@ -26,9 +26,12 @@ mod setup;
 mod sight;
 mod speak;
 mod status;
+mod warrant;
+mod witness;
 
 pub use digest::{Digest, nonce_name, series};
 pub use event::{Cause, Event};
+pub use evidence::{Evidence, LinkEvidence};
 pub use group::{Hold, START_ATTEMPTS, STOP_RETRY, STOP_RETRY_MAX, Verb};
 pub use guard::Guard;
 pub use link::{Counters, LinkState, LinkWhy};
@@ -36,16 +39,19 @@ pub use peer::{PeerState, Untrusted};
 pub use setup::{Cluster, GroupSetup, LinkKind, Name, Setup, Timing};
 pub use sight::{By, Eyes};
 pub use status::{GroupStatus, LinkStatus, Owner, Refusal};
+pub use witness::ANSWERS_MAX;
 
 use crate::time::{Duration, Instant};
 use crate::wire::beat::{GROUPS_MAX, LINKS_MAX};
 use crate::wire::envelope::Sealed;
-use evidence::weigh;
 use group::{Effects, Group, Scene};
 use heapless::{Deque, Vec};
 use link::Link;
 use peer::Peer;
 use renewal::Renewal;
+use serde::{Deserialize, Serialize};
+use warrant::weigh;
+use witness::Witness;
 
 /// How long a goodbye is repeated at most, where deadtime is not shorter.
 pub const GOODBYE_MAX: Duration = Duration::from_secs(1);
@@ -57,13 +63,14 @@ pub type Groups = u32;
 const _: () = assert!(GROUPS_MAX <= Groups::BITS as usize && LINKS_MAX <= 8);
 
 /// What the shell tells the node.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Input<'a> {
     /// Bytes of a link, cut in any way.
     Bytes {
         /// The link.
         link: u8,
         /// What was read.
+        #[serde(borrow)]
         bytes: &'a [u8],
     },
     /// A link's device came or went.
@@ -133,7 +140,7 @@ pub enum Input<'a> {
 }
 
 /// Orders of the operator.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Order {
     /// These groups are wanted here.
     Takeover(Groups),
@@ -194,7 +201,7 @@ pub enum Output {
 }
 
 /// Why a node wants to be woken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Why {
     /// A beat is due.
     Beat,
@@ -215,7 +222,7 @@ pub enum Why {
 }
 
 /// One node of the pair.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Node {
     setup: Setup,
     now: Instant,
@@ -235,9 +242,11 @@ pub struct Node {
     leaving: Option<Leaving>,
     judge: bool,
     wait: Option<(Instant, Why)>,
+    #[serde(skip)]
+    witness: Witness,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 enum Leaving {
     Stopping,
     Goodbye { first: u64, until: Instant },
@@ -270,6 +279,7 @@ impl Node {
             leaving: None,
             judge: false,
             wait: None,
+            witness: Witness::new(),
             setup,
         };
         node.settle(false);
@@ -281,6 +291,7 @@ impl Node {
         let wait = self.wait.take();
         assert!(wait.is_some(), "poll until Wait before the next input");
         self.now = self.now.max(now);
+        self.witness.begin();
         if let Some((until, _)) = wait {
             self.notice_stall(until);
         }
@@ -314,6 +325,7 @@ impl Node {
     pub fn reload(&mut self, now: Instant, setup: Setup, kept: &[Option<u8>]) {
         assert!(self.wait.take().is_some(), "poll until Wait before a reload");
         self.now = self.now.max(now);
+        self.witness.begin();
         let old = core::mem::replace(&mut self.setup, setup);
         self.setup.keys = self.setup.keys.clone().in_place_of(&old.keys);
         (self.setup.run, self.setup.seed, self.setup.links) = (old.run, old.seed, old.links);
@@ -388,6 +400,9 @@ impl Node {
         self.peer.stalled(length);
         self.links.iter_mut().for_each(|link| link.stalled(length));
         self.groups.iter_mut().for_each(Group::stalled);
+        if let Some(Leaving::Goodbye { until, .. }) = &mut self.leaving {
+            *until += length;
+        }
         self.note(Event::Stalled { length });
     }
 
@@ -580,9 +595,9 @@ impl Node {
             next_seq: session.map_or(1, |session| session.tx_seq() + 1),
             two_way: session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime)),
             unheard: session.is_some_and(|session| session.is_unheard(keepalive.times(2))),
-            goodbye: word.filter(|_| peer.left),
+            goodbye: word.filter(|_| peer.goodbye_at(setup, group.has_vip()).is_some_and(|at| at <= now)),
             last_word: word,
-            evidence: weigh(peer, setup, now, (group.has_vip(), group.is_granted()), swept),
+            warrant: weigh(peer, setup, now, (group.has_vip(), group.is_granted()), swept),
             alone: everywhere && peer.nobody_was_heard(),
             guard: setup.guard,
             silent: now.since(peer.silent_since),
@@ -671,6 +686,9 @@ impl Node {
             }
         };
         at(Some(self.peer.look_at(now, setup)).filter(|_| setup.guard.probes), Why::Look);
+        for has_vip in [false, true] {
+            at(self.peer.goodbye_at(setup, has_vip), Why::Link);
+        }
         at(Some(self.peer.silent_since + self.peer.patience(setup)), Why::Judge);
         at(self.peer.untrusted_until(setup), Why::Link);
         for link in &self.links {

@@ -10,9 +10,10 @@ use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, Method};
 use crate::wire::hello::{Hello, MACS_MAX, Nonce};
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 /// The verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PeerState {
     /// Never heard, and initdead is not over.
     Unknown,
@@ -29,7 +30,7 @@ pub enum PeerState {
 }
 
 /// Why a peer is not trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Untrusted {
     /// Its frames do not verify with the key they name.
     WrongKey,
@@ -71,7 +72,7 @@ pub(super) enum Ignored {
     Old,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Peer {
     pub session: Option<Session>,
     pub state: PeerState,
@@ -114,6 +115,7 @@ pub(super) struct Peer {
     /// The run of the latest session, and the number of its latest hello.
     last_run: Option<(u64, u32)>,
     offer: Nonce,
+    #[serde(skip)]
     nonces: Nonces,
 }
 
@@ -122,10 +124,27 @@ pub(super) struct Peer {
 struct Nonces {
     seed: Key,
     count: u64,
+    /// What is drawn next, where a journal tells it.
+    told: Option<Nonce>,
+}
+
+/// In a replay: what was drawn is told.
+impl Default for Nonces {
+    fn default() -> Self {
+        Self::new(&[])
+    }
 }
 
 impl Nonces {
+    fn new(seed: &[u8]) -> Self {
+        let seed = Key::new(0, Method::Sha256, seed).expect("a seed is shorter than a secret may be");
+        Self { seed, count: 0, told: None }
+    }
+
     fn draw(&mut self) -> Nonce {
+        if let Some(told) = self.told.take() {
+            return told;
+        }
         self.count += 1;
         let tag = self.seed.sign(&[b"lubdub nonce", &self.count.to_le_bytes()]);
         *tag.first_chunk().expect("a SHA-256 tag has sixteen bytes")
@@ -134,8 +153,7 @@ impl Nonces {
 
 impl Peer {
     pub fn new(now: Instant, setup: &Setup) -> Self {
-        let seed = Key::new(0, Method::Sha256, &setup.seed).expect("a seed is shorter than a secret may be");
-        let mut nonces = Nonces { seed, count: 0 };
+        let mut nonces = Nonces::new(&setup.seed);
         let offer = nonces.draw();
         Self {
             session: None,
@@ -168,6 +186,11 @@ impl Peer {
 
     pub fn offer(&self) -> Nonce {
         self.offer
+    }
+
+    /// What the next draw gives (a replay).
+    pub fn tell_nonce(&mut self, nonce: Option<Nonce>) {
+        self.nonces.told = nonce;
     }
 
     /// What my next hello answers: an offer, and the fingerprint of a key that its sender accepts.
@@ -446,14 +469,24 @@ impl Peer {
         if granted { wait + lease::ends_within(told) } else { wait }
     }
 
-    /// When silence allows a takeover. Unauthentic frames from Ethernet delay the start of a group with a VIP by one more
-    /// initdead at most; other untrusted frames forbid it for as long as they come.
+    /// When silence allows a takeover.
     pub fn takeover_at(&self, now: Instant, setup: &Setup, has_vip: bool, granted: bool) -> Instant {
-        let quiet = |at: Option<Instant>| at.map_or(Instant::ZERO, |at| at + setup.timing.deadtime);
         let due = self.silent_since + self.wait(now, setup, has_vip, granted);
+        due.max(self.strangers_until(due, setup, has_vip))
+    }
+
+    /// Until when somebody untrusted forbids a start that is due then. Unauthentic frames from Ethernet delay the start of
+    /// a group with a VIP by one more initdead at most; other untrusted frames forbid it for as long as they come.
+    pub fn strangers_until(&self, due: Instant, setup: &Setup, has_vip: bool) -> Instant {
+        let quiet = |at: Option<Instant>| at.map_or(Instant::ZERO, |at| at + setup.timing.deadtime);
         let doubt = quiet(self.doubted_at);
         let doubt = if has_vip { doubt.min(due + setup.timing.initdead) } else { doubt };
-        due.max(quiet(self.barred_at)).max(doubt)
+        quiet(self.barred_at).max(doubt)
+    }
+
+    /// When the peer's goodbye allows a start: at once, unless somebody untrusted has come after it.
+    pub fn goodbye_at(&self, setup: &Setup, has_vip: bool) -> Option<Instant> {
+        self.left.then(|| self.strangers_until(self.silent_since, setup, has_vip))
     }
 
     /// When to begin to ask for VIPs: at warntime, or just early enough for the probes that must stay unanswered.

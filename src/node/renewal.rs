@@ -3,10 +3,11 @@
 use super::digest::{Digest, Lens, maybe};
 use crate::lease::RENEWAL_MAX;
 use crate::time::{Duration, Instant};
+use serde::{Deserialize, Serialize};
 
 /// A lease is renewed only in a turn that has just handed a beat to a link, so that the peer, which counts from the last
 /// beat it heard, knows when it ends.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Renewal {
     lease: Option<Duration>,
     /// A longer one, to be used once the peer has been told of it.

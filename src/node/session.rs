@@ -1,19 +1,20 @@
 //! Two runs that have exchanged fresh nonces: sequence numbers, the newest beat, and when mine were sent.
 
 use super::digest::{Digest, Lens, maybe, nonce_name, series};
-use super::link::within;
+use super::link::{is_plausible, within};
 use crate::time::{Duration, Instant};
 use crate::wire::beat::Beat;
 use crate::wire::envelope::Pairing;
 use crate::wire::hello::{Hello, Nonce};
 use heapless::Deque;
+use serde::{Deserialize, Serialize};
 
 /// Own beats without one of the peer after which 16 bits of sequence number may mean two things, so that a new session
 /// must begin (RFC 4303 appendix A2 has the same limit). 55 minutes at keepalive 100 ms.
 const UNANSWERED_MAX: u64 = 1 << 15;
 
 /// What a hello told of the peer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(super) struct Facts {
     pub run: u64,
     pub keepalive: Duration,
@@ -48,7 +49,7 @@ impl Facts {
 }
 
 /// The newest beat of the peer.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct News {
     pub at: Instant,
     pub beat: Beat,
@@ -72,7 +73,7 @@ impl News {
     }
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Session {
     pub mine: Nonce,
     pub theirs: Nonce,
@@ -139,6 +140,13 @@ impl Session {
         self.sent.note(self.tx_seq, now);
     }
 
+    /// Whether a session that was read back can be one: its numbers are in order and not near their end.
+    pub fn is_sound(&self) -> bool {
+        let echo = self.news.as_ref().map_or(0, |news| news.echo);
+        let plausible = [self.tx_seq, self.rx_top, echo].into_iter().all(is_plausible);
+        plausible && self.tx_at_news <= self.tx_seq
+    }
+
     /// Silence has outlasted the sequence numbers.
     pub fn is_spent(&self) -> bool {
         self.tx_seq - self.tx_at_news >= UNANSWERED_MAX
@@ -203,7 +211,7 @@ impl Session {
 
 /// When own beats were sent. Samples, not all of them: what it tells is the time of a sample at or before the beat, so
 /// that a beat may seem older than it is, never younger.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 struct SentLog {
     samples: Deque<(u64, Instant), SAMPLES>,
     spacing: Duration,

@@ -6,6 +6,7 @@ use crate::wire::auth::Keyring;
 use crate::wire::beat::{GROUPS_MAX, LINKS_MAX};
 use crate::wire::hello::{CLUSTER_MAX, MACS_MAX, NAME_MAX};
 use heapless::{String, Vec};
+use serde::{Deserialize, Serialize};
 
 /// A node's name, in lower case.
 pub type Name = String<NAME_MAX>;
@@ -13,7 +14,7 @@ pub type Name = String<NAME_MAX>;
 pub type Cluster = String<CLUSTER_MAX>;
 
 /// The medium of a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum LinkKind {
     /// A cable of this many bits a second, 10 bits a byte. A frame begins only when the one before has left, so that
     /// news on the cable is never older than one frame.
@@ -26,7 +27,7 @@ pub enum LinkKind {
 }
 
 /// The timings of ha.cf. `keepalive < warntime <= deadtime <= initdead` and `2 * keepalive < deadtime`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Timing {
     /// Between two beats.
     pub keepalive: Duration,
@@ -39,7 +40,7 @@ pub struct Timing {
 }
 
 /// A group, as far as ownership is concerned.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct GroupSetup {
     /// This node is the one named on the group's line.
     pub preferred: bool,
@@ -48,7 +49,7 @@ pub struct GroupSetup {
 }
 
 /// Everything a node is told.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Setup {
     /// This node.
     pub name: Name,
@@ -74,6 +75,7 @@ pub struct Setup {
     pub keys: Keyring,
     /// Names this life of the daemon; random.
     pub run: u64,
-    /// Random and secret: nonces are drawn from it.
+    /// Random and secret: nonces are drawn from it. Never written anywhere.
+    #[serde(skip)]
     pub seed: [u8; 32],
 }

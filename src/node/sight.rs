@@ -5,9 +5,10 @@ use super::digest::{Digest, Lens, maybe};
 use super::link::within;
 use crate::lease::{PROBE_WAIT, PROBES};
 use crate::time::{Duration, Instant};
+use serde::{Deserialize, Serialize};
 
 /// Whether the answer to a probe could be heard.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Eyes {
     /// There is carrier, and somebody else was heard since the looking began, or nobody else ever was in this run.
     Open,
@@ -19,7 +20,7 @@ pub enum Eyes {
 }
 
 /// Who answered for a VIP, or announced it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum By {
     /// A MAC that the peer has told.
     Peer,
@@ -27,7 +28,7 @@ pub enum By {
     Stranger,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Sight {
     eyes: Eyes,
     cut_since: Option<Instant>,

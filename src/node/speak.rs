@@ -9,9 +9,10 @@ use crate::wire::beat::{Beat, GROUPS_MAX, GroupWord};
 use crate::wire::envelope::{Sealed, seal_beat, seal_hello};
 use crate::wire::hello::{FINGERPRINTS_MAX, Hello};
 use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 /// What a beat says beside its numbers; whatever changes here is told at once.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Content {
     heard: u8,
     goodbye: bool,
@@ -19,7 +20,7 @@ struct Content {
     groups: Vec<GroupWord, GROUPS_MAX>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Speech {
     next_beat: Instant,
     /// Set when a beat is owed although nothing in it changed.

@@ -7,6 +7,7 @@ use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 use heapless::Vec;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
+use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::Sha256;
 use zeroize::Zeroize;
@@ -21,7 +22,7 @@ pub const KEYS_MAX: usize = 16;
 const CRC_32: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 
 /// How a key signs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Method {
     /// CRC-32: no security.
     Crc,
@@ -45,10 +46,12 @@ impl Method {
 }
 
 /// One key of authkeys. Its secret is wiped when it is dropped.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Key {
     id: u8,
     method: Method,
+    /// Never written anywhere: a key that was read back knows its fingerprint, and verifies nothing.
+    #[serde(skip)]
     secret: Vec<u8, SECRET_MAX>,
     fingerprint: u32,
     /// No longer in authkeys, but the peer may still sign with it.
@@ -92,7 +95,9 @@ impl Key {
     }
 
     fn is_same(&self, other: &Self) -> bool {
-        self.id == other.id && self.method == other.method && self.secret == other.secret
+        // Equal secrets have equal fingerprints; without secrets, in a replay, only those are left to compare.
+        let named_alike = self.id == other.id && self.method == other.method && self.fingerprint == other.fingerprint;
+        named_alike && self.secret == other.secret
     }
 
     /// Four bytes that tell secrets apart without telling them: nodes compare them to agree on a key.
@@ -157,7 +162,7 @@ fn hmac<M: Mac + KeyInit>(secret: &[u8], parts: &[&[u8]], len: usize) -> Tag {
 
 /// The keys of authkeys and the one to send with. After a reload the keys that left the file are kept, retired, until the
 /// peer has signed with one that is in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Keyring {
     keys: Vec<Key, { 2 * KEYS_MAX }>,
     send: u8,
@@ -213,6 +218,11 @@ impl Keyring {
     /// The `n`-th key, counting round and round.
     pub fn nth_round(&self, n: usize) -> &Key {
         &self.keys[n % self.keys.len()]
+    }
+
+    /// Whether a ring that was read back has the key it sends with.
+    pub fn is_sound(&self) -> bool {
+        self.chosen().is_some()
     }
 
     fn chosen(&self) -> Option<&Key> {

@@ -14,7 +14,7 @@ pub const BEAT_MAX: usize = HEAD_LEN + 2 * GROUPS_MAX;
 const HEAD_LEN: usize = 6;
 
 /// The state of a group on the node that sends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum State {
     /// Every stop was confirmed; nothing of it runs.
@@ -60,7 +60,7 @@ impl State {
 ///
 /// It has a byte on the wire, so terms are compared as serial numbers (RFC 1982): a pair would have to take a group 128
 /// times without hearing of each other once to confuse them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Term(pub u8);
 
 impl Term {
@@ -87,7 +87,7 @@ impl Term {
 }
 
 /// What a node says of one group: two bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct GroupWord {
     /// The state.
     pub state: State,
@@ -138,7 +138,7 @@ impl GroupWord {
 
 /// The message. `seq` and `echo` are the low halves of counters whose full values enter the authenticated bytes or are
 /// known from context (as with RFC 4303's extended sequence numbers).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Beat {
     /// Low 16 bits of the sender's sequence number.
     pub seq: u16,

@@ -5,8 +5,10 @@ use super::auth::{Key, Keyring, TAG_MAX};
 use super::beat::{BEAT_MAX, Beat};
 use super::frame::{self, FRAME_MAX};
 use super::hello::{HELLO_MAX, Hello, Nonce};
+use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
 const HEADER_LEN: usize = 2;
+const SAID: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 const SEALED_MAX: usize = HEADER_LEN + HELLO_MAX + TAG_MAX;
 const _: () = assert!(SEALED_MAX + 2 <= frame::BODY_MAX && BEAT_MAX <= HELLO_MAX);
 
@@ -93,21 +95,40 @@ impl<'a> Envelope<'a> {
         })
     }
 
+    /// The beat that `key` signed, where that is known already: nothing is verified.
+    pub fn beat_of(&self, key: &Key) -> Option<Beat> {
+        self.divide(key).and_then(|(payload, _)| Beat::decode(payload))
+    }
+
     /// The hello and whether it is authentic. Where no key of ours signed it every length that a tag can have is tried,
     /// since the names of a stranger are wanted too.
     pub fn hello(&self, keys: &Keyring) -> Option<(Hello<'a>, bool)> {
-        let signed = keys.with_id(self.key).find_map(|key| {
-            let (payload, tag) = self.divide(key)?;
-            if key.verify(&[self.header, payload], tag) { Hello::decode(payload) } else { None }
-        });
-        if let Some(hello) = signed {
-            return Some((hello, true));
+        match self.hello_signer(keys) {
+            Some(key) => self.hello_of(key).map(|hello| (hello, true)),
+            None => self.hello_of_nobody().map(|hello| (hello, false)),
         }
+    }
+
+    /// The key that signed the hello, if it is one of ours.
+    pub fn hello_signer<'k>(&self, keys: &'k Keyring) -> Option<&'k Key> {
+        keys.with_id(self.key).find(|key| {
+            self.divide(key).is_some_and(|(payload, tag)| {
+                key.verify(&[self.header, payload], tag) && Hello::decode(payload).is_some()
+            })
+        })
+    }
+
+    /// The hello that `key` signed, where that is known already: nothing is verified.
+    pub fn hello_of(&self, key: &Key) -> Option<Hello<'a>> {
+        self.divide(key).and_then(|(payload, _)| Hello::decode(payload))
+    }
+
+    /// The hello that no key of ours signed.
+    pub fn hello_of_nobody(&self) -> Option<Hello<'a>> {
         [4, 12, 16]
             .iter()
             .filter_map(|tag_len| self.rest.len().checked_sub(*tag_len))
             .find_map(|len| Hello::decode(&self.rest[..len]))
-            .map(|hello| (hello, false))
     }
 
     /// Bytes that tell this frame from others: the end of its tag. A node knows its own frames by them.
@@ -124,6 +145,7 @@ pub struct Sealed {
     buf: [u8; FRAME_MAX],
     len: usize,
     mark: Mark,
+    said: u32,
 }
 
 impl Sealed {
@@ -135,6 +157,11 @@ impl Sealed {
     /// What [`Envelope::mark`] will say of it.
     pub fn mark(&self) -> Mark {
         self.mark
+    }
+
+    /// A checksum of what it says: of everything but the tag, so that it can be had without the key.
+    pub fn said(&self) -> u32 {
+        self.said
     }
 }
 
@@ -165,5 +192,8 @@ fn seal(kind: Kind, key: &Key, link: u8, payload: &[u8], context: &[&[u8]]) -> S
     let mut room = &mut buf[..];
     frame::encode(&body, &mut room).expect("FRAME_MAX holds any body");
     let len = FRAME_MAX - room.len();
-    Sealed { buf, len, mark: *tag.last_chunk().expect("a tag has four bytes at least") }
+    let mark = *tag.last_chunk().expect("a tag has four bytes at least");
+    let mut said = SAID.digest();
+    [&header[..], payload].into_iter().for_each(|part| said.update(part));
+    Sealed { buf, len, mark, said: said.finalize() }
 }

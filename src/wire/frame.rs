@@ -5,6 +5,8 @@
 
 use crc::{CRC_16_IBM_SDLC, Crc, NoTable};
 use embedded_io::Write;
+use heapless::Vec;
+use serde::{Deserialize, Serialize};
 
 /// Bytes of a body with its CRC at most: a hello with the longest names, every key and a SHA-256 tag, rounded up.
 pub const BODY_MAX: usize = 384;
@@ -65,12 +67,36 @@ fn stuff<W: Write>(mut bytes: &[u8], out: &mut W) -> Result<(), W::Error> {
 }
 
 /// Cuts a stream of bytes into bodies. Holds at most one frame.
-#[derive(Clone)]
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(from = "Begun", into = "Begun")]
 pub struct Deframer {
     buf: [u8; ENCODED_MAX],
     len: usize,
     /// Set after an overlong run: nothing is kept before the next delimiter.
     hunting: bool,
+}
+
+/// A [`Deframer`] as it is written down: the bytes so far instead of the room for them.
+#[derive(Serialize, Deserialize)]
+struct Begun {
+    bytes: Vec<u8, ENCODED_MAX>,
+    hunting: bool,
+}
+
+impl From<Begun> for Deframer {
+    fn from(begun: Begun) -> Self {
+        let mut buf = [0; ENCODED_MAX];
+        buf[..begun.bytes.len()].copy_from_slice(&begun.bytes);
+        Self { buf, len: begun.bytes.len(), hunting: begun.hunting }
+    }
+}
+
+impl From<Deframer> for Begun {
+    fn from(deframer: Deframer) -> Self {
+        let mut bytes = Vec::new();
+        bytes.extend(deframer.buf.into_iter().take(deframer.len));
+        Self { bytes, hunting: deframer.hunting }
+    }
 }
 
 impl Default for Deframer {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod freshness;
+mod journal;
 mod lease;
 mod lines;
 mod pair;

@@ -4,6 +4,9 @@
 
 #![allow(dead_code, reason = "what a shell can do, whether or not a test does it")]
 
+use lubdub::journal::entry::Told;
+use lubdub::journal::recorder::SEGMENT;
+use lubdub::journal::{Decision, Recorder, Replay, Story};
 use lubdub::node::{
     By, Event, Eyes, GroupSetup, Groups, Guard, Input, LinkKind, Name, Node, Order, Output, Owner, PeerState, Setup,
     Timing, Verb, Why,
@@ -49,6 +52,11 @@ pub struct Box {
     pub probes: usize,
     /// It wants its peer fenced.
     pub fences: bool,
+    /// Its field journal, once [`Pair::record`] has begun one.
+    pub journal: Option<Recorder<Vec<u8>>>,
+    /// The stories of its groups and of the peer, as the journal has them.
+    pub stories: Vec<Story>,
+    pub peer_story: Story,
 }
 
 enum What {
@@ -107,6 +115,9 @@ impl Pair {
             looking: 0,
             probes: 0,
             fences: false,
+            journal: None,
+            stories: vec![Story::default(); 32],
+            peer_story: Story::default(),
         };
         Self {
             now: Instant::from_micros(1_000_000),
@@ -179,6 +190,7 @@ impl Pair {
         it.leave = Instant::FAR;
         let eyes = it.eyes;
         self.drain(side);
+        self.record(side);
         self.see(side, eyes);
     }
 
@@ -228,8 +240,63 @@ impl Pair {
         self.boxes[side].trouble.resize(self.groups, Trouble::default());
         self.boxes[side].ends.resize(self.groups, Instant::FAR);
         if let Some(node) = &mut self.boxes[side].node {
-            node.reload(now, setup, &kept);
+            node.reload(now, setup.clone(), &kept);
             self.drain(side);
+            self.write_down(side, Told::Reload { setup: &setup, kept: kept.into_iter().collect() });
+        }
+    }
+
+    /// Replays what this side has recorded: how many inputs, and the events that came of them. Everything must come as it
+    /// came.
+    pub fn replayed(&self, side: Side) -> (usize, Vec<(Instant, Event)>) {
+        let Some(journal) = &self.boxes[side].journal else { return (0, Vec::new()) };
+        let segments = journal.segments();
+        let (mut turns, mut events) = (0, Vec::new());
+        for (number, segment) in segments.iter().enumerate().filter(|(_, segment)| !segment.is_empty()) {
+            let mut replay = Replay::new(segment).unwrap();
+            loop {
+                let mut noted = Vec::new();
+                let turn = replay.turn(|output| {
+                    if let Output::Note(event) = output {
+                        noted.push(*event);
+                    }
+                });
+                let Some(turn) = turn.unwrap() else { break };
+                assert!(turn.agrees, "input {turns} at {:?}: {:?}", turn.at, turn.told);
+                turns += 1;
+                events.extend(noted.into_iter().map(|event| (turn.at, event)));
+            }
+            assert!(number == 1 || replay.leads_to(segments[1]), "the older segment ends where the newer one begins");
+        }
+        assert!(self.boxes[side].events.ends_with(&events), "{events:?}\n{}", self.story());
+        (turns, events)
+    }
+
+    /// Keeps a field journal of this node from now on.
+    pub fn record(&mut self, side: Side) {
+        let mut journal = Recorder::new([vec![0; SEGMENT], vec![0; SEGMENT]]);
+        journal.begin(self.boxes[side].node.as_ref().expect("the node is on"));
+        self.boxes[side].journal = Some(journal);
+    }
+
+    fn write_down(&mut self, side: Side, told: Told<'_, &Setup>) {
+        let it = &mut self.boxes[side];
+        if let (Some(journal), Some(node)) = (&mut it.journal, &it.node) {
+            journal.record(told, node);
+        }
+        if it.left {
+            self.kill(side);
+        }
+    }
+
+    fn tell_story(&mut self, side: Side, event: Event) {
+        let it = &mut self.boxes[side];
+        let Some(node) = &it.node else { return };
+        let decision = Decision::of(node, event, 0);
+        match lubdub::journal::story::whose(&event) {
+            Some(lubdub::journal::story::Whose::Group(group)) => it.stories[usize::from(group)].add(decision),
+            Some(lubdub::journal::story::Whose::Peer) => it.peer_story.add(decision),
+            None => {}
         }
     }
 
@@ -251,28 +318,34 @@ impl Pair {
         if let Some(node) = &mut self.boxes[side].node {
             node.handle(self.now, input);
             self.drain(side);
+            self.write_down(side, Told::Input(input));
         }
     }
 
     fn drain(&mut self, side: Side) {
         loop {
             let Some(node) = &mut self.boxes[side].node else { return };
-            match node.poll() {
+            let output = node.poll();
+            if let Some(journal) = &mut self.boxes[side].journal {
+                journal.saw(&output);
+            }
+            match output {
                 Output::Transmit { link, frame } => self.transmit(side, link, frame.bytes().to_vec()),
                 Output::Run { group, verb } => self.step(side, group, verb),
                 Output::Note(event) => self.boxes[side].events.push((self.now, event)),
                 Output::Renew { until } => self.renew(side, until),
                 Output::Look { groups } => self.look_for(side, groups),
                 Output::Fence { wanted } => self.boxes[side].fences = wanted,
+                Output::Note(event) => {
+                    self.boxes[side].events.push((self.now, event));
+                    self.tell_story(side, event);
+                }
                 Output::Left => self.boxes[side].left = true,
                 Output::Wait { until, why } => {
                     self.boxes[side].wake = Some((until, why));
                     break;
                 }
             }
-        }
-        if self.boxes[side].left {
-            self.kill(side);
         }
     }
 
@@ -531,5 +604,15 @@ impl Pair {
         }
         lines.sort_by_key(|(at, _)| *at);
         lines.into_iter().map(|(_, line)| line + "\n").collect()
+    }
+}
+
+/// Every story is lived through once more, from the journals.
+impl Drop for Pair {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.replayed(0);
+            self.replayed(1);
+        }
     }
 }

@@ -77,7 +77,7 @@ pub struct Appliance {
     pub frozen: Option<Frozen>,
     /// Its configuration.
     pub files: Files,
-    /// What it pretends to be in this life.
+    /// What it is to the other node in this life.
     pub mask: Mask,
     /// What its devices have received and nobody has read, with the number of bytes.
     pub inbox: Vec<(usize, VecDeque<Parcel>)>,
@@ -89,6 +89,10 @@ pub struct Appliance {
     pub alarm: Option<Instant>,
     /// The groups.
     pub resources: Vec<Resource>,
+    /// What its daemon has read of the files in this life.
+    pub read: Files,
+    /// As whom it was started; [`Self::mask`] says besides whether the files make strangers of the two.
+    pub disguise: Mask,
     /// The last beat that it handed to a link.
     pub last_sent: Instant,
 }
@@ -109,6 +113,8 @@ impl Appliance {
             wait: None,
             alarm: None,
             resources: vec![Resource::default(); scenario.preferred.len()],
+            read: Files::default(),
+            disguise: None,
             last_sent: Instant::ZERO,
         }
     }

@@ -103,7 +103,8 @@ impl World {
         self.tally.count(Kind::Replay);
         let index = self.rng.index(self.history.len());
         let frame = self.history[index].clone();
-        self.slip_in(to, link, Parcel::Whole(frame));
+        let parcel = self.as_heard(to, Parcel::Whole(frame));
+        self.slip_in(to, link, parcel);
         let most = self.scenario.keepalive();
         let pause = self.rng.magnitude(most);
         self.after(pause, What::Replays { to, link, times: times - 1 });

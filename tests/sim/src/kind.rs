@@ -1,5 +1,7 @@
 //! The kinds of fault. A seed switches whole kinds on and off.
 
+use std::collections::BTreeMap;
+
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident),* $(,)?) => {
         /// A kind of fault.
@@ -27,10 +29,16 @@ kinds! {
     WrongBaud,
     /// One end hears itself.
     Loop,
+    /// A cable's far end sends back each byte, as a terminal echoes.
+    Echo,
     /// One link is cut, in one direction or both.
     Cut,
+    /// One link comes and goes every few beats.
+    Flap,
     /// All links are cut, in one direction or both.
     Partition,
+    /// Each link carries in one direction only, the next one in the other.
+    Crosswise,
     /// Datagrams are lost now and then.
     Loss,
     /// Datagrams are lost for a while.
@@ -39,12 +47,18 @@ kinds! {
     Duplicate,
     /// Datagrams are late, and overtake each other.
     Reorder,
+    /// Datagrams take longer for a while, all alike.
+    Delay,
+    /// Datagrams take longer for a while, each for itself.
+    Jitter,
     /// Garbage in masses.
     Flood,
     /// Frames of somebody who knows the format but not the key.
     Forgery,
     /// Frames of any earlier moment of either node come again.
     Replay,
+    /// A stretch of what was said once, hello and all, is played again.
+    Recording,
     /// A start fails.
     StartFails,
     /// A start hangs until its timeout.
@@ -69,6 +83,12 @@ kinds! {
     Orders,
     /// The daemon is stopped in order and started again.
     Leave,
+    /// A kernel ends the VIPs of a daemon that is dead or frozen.
+    Lapse,
+    /// Haresources is edited on one node after the other, with a reload each.
+    Edit,
+    /// The key is changed on one node after the other, with a reload each.
+    Rotation,
     /// The peer comes back as somebody not to be trusted.
     Stranger,
 }
@@ -76,7 +96,7 @@ kinds! {
 impl Kind {
     /// The kinds that harm the links alone.
     pub const fn is_of_links(self) -> bool {
-        (self as usize) <= Self::Replay as usize
+        (self as usize) <= Self::Recording as usize
     }
 }
 
@@ -101,25 +121,47 @@ impl Kinds {
     }
 }
 
-/// How often each kind was injected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally([u64; 32]);
+/// How often each kind was injected, and in which varieties.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tally {
+    counts: [u64; Kind::ALL.len()],
+    varieties: BTreeMap<(Kind, &'static str), u64>,
+}
 
-const _: () = assert!(Kind::ALL.len() <= 32);
+impl Default for Tally {
+    fn default() -> Self {
+        Self { counts: [0; Kind::ALL.len()], varieties: BTreeMap::new() }
+    }
+}
+
+const _: () = assert!(Kind::ALL.len() <= 64, "a set of kinds has 64 bits");
 
 impl Tally {
     /// Once more.
     pub const fn count(&mut self, kind: Kind) {
-        self.0[kind as usize] += 1;
+        self.counts[kind as usize] += 1;
+    }
+
+    /// Of this variety it is what [`Self::count`] has counted.
+    pub fn variety(&mut self, kind: Kind, variety: &'static str) {
+        *self.varieties.entry((kind, variety)).or_default() += 1;
     }
 
     /// How often.
     pub const fn of(&self, kind: Kind) -> u64 {
-        self.0[kind as usize]
+        self.counts[kind as usize]
+    }
+
+    /// The varieties of a kind, and how often each.
+    pub fn varieties(&self, kind: Kind) -> impl Iterator<Item = (&'static str, u64)> {
+        self.varieties.range((kind, "")..).take_while(move |((it, _), _)| *it == kind).map(|((_, name), n)| (*name, *n))
     }
 
     /// Adds another seed's.
     pub fn add(&mut self, other: &Self) {
-        self.0.iter_mut().zip(other.0).for_each(|(mine, theirs)| *mine += theirs);
+        self.counts.iter_mut().zip(other.counts).for_each(|(mine, theirs)| *mine += theirs);
+        for (variety, count) in &other.varieties {
+            *self.varieties.entry(*variety).or_default() += count;
+        }
     }
 }

@@ -12,23 +12,27 @@
 //! * [`clock`]: a node's own clock, which drifts and may stand still.
 //! * [`appliance`]: one box: a daemon that can die or freeze, and resources that outlive it.
 //! * [`world`]: the queue of events; [`shell`] drives a node as its contract says; [`trouble`] injects faults;
-//!   [`forgery`] says what others say on the lines.
+//!   [`forgery`] says what others say on the lines, and `recording` what was said before.
 //! * [`oracle`]: what must never be, and what must be soon.
-//! * [`timeline`]: the story of a seed for people.
+//! * [`journal`]: what a real daemon wrote down, lived through again.
+//! * [`timeline`]: the story of a seed for people, in the words of `told`.
 //! * [`story`]: scenarios written by hand in the same world, under the same oracle.
 
 pub mod appliance;
 pub mod clock;
 pub mod forgery;
 pub mod frame;
+pub mod journal;
 pub mod kind;
 pub mod medium;
 pub mod oracle;
+mod recording;
 pub mod rng;
 pub mod scenario;
 pub mod shell;
 pub mod story;
 pub mod timeline;
+mod told;
 pub mod trouble;
 pub mod world;
 

@@ -2,7 +2,7 @@
 //! carries datagrams, each on its own.
 
 use crate::Side;
-use crate::frame::{Frame, Parcel};
+use crate::frame::{self, Frame, Parcel};
 use crate::kind::{Kind, Tally};
 use crate::rng::Rng;
 use crate::scenario::Scenario;
@@ -22,6 +22,14 @@ pub struct Way {
     pub garbled_until: Instant,
     /// What is sent here comes back to the sender until then.
     pub looped_until: Instant,
+    /// Each byte that arrives is sent back until then.
+    pub echoed_until: Instant,
+    /// Datagrams take `delay` and up to `jitter` longer until then.
+    pub late_until: Instant,
+    /// For all of them alike.
+    pub delay: Duration,
+    /// For each as chance has it.
+    pub jitter: Duration,
     /// Most datagrams are lost before.
     pub burst_until: Instant,
     /// The last bit of what was sent has left by then.
@@ -63,7 +71,7 @@ impl Media {
     pub fn is_whole(&self, link: usize, now: Instant) -> bool {
         self.ways.iter().all(|ways| {
             let way = ways[link];
-            way.cut_until.max(way.garbled_until).max(way.looped_until).max(way.burst_until) <= now
+            way.cut_until.max(way.garbled_until).max(way.looped_until).max(way.burst_until).max(way.late_until) <= now
         })
     }
 
@@ -76,11 +84,30 @@ impl Media {
         chance: &mut Chance<'_>,
     ) -> Vec<Arrival> {
         let link = usize::from(frame.link);
-        let way = &mut self.ways[frame.from][link];
         match scenario.links[link] {
-            LinkKind::Serial { baud } => along_cable(now, frame, way, baud, chance),
-            LinkKind::Broadcast => over_segment(now, frame, way, scenario, chance),
+            LinkKind::Serial { baud } => {
+                let mut arrivals = along_cable(now, frame, &mut self.ways[frame.from][link], baud, chance);
+                if self.ways[frame.from][link].echoed_until > now {
+                    let echoes = self.echo(&arrivals, frame.from, link, baud);
+                    arrivals.extend(echoes);
+                }
+                arrivals
+            }
+            LinkKind::Broadcast => over_segment(now, frame, &self.ways[frame.from][link], scenario, chance),
         }
+    }
+
+    /// What arrived at the other end comes back, frame after frame between those of that end.
+    fn echo(&mut self, arrivals: &[Arrival], from: Side, link: usize, baud: u32) -> Vec<Arrival> {
+        let back = &mut self.ways[1 - from][link];
+        let came = arrivals.iter().filter(|arrival| arrival.to != from && arrival.at >= back.cut_until);
+        came.map(|arrival| {
+            let bytes = arrival.parcel.bytes().to_vec();
+            back.free = back.free.max(arrival.at) + wire_time(bytes.len(), baud);
+            back.last = back.last.max(back.free);
+            Arrival { at: back.last, to: from, parcel: Parcel::Raw(bytes) }
+        })
+        .collect()
     }
 }
 
@@ -109,14 +136,17 @@ impl Chance<'_> {
     }
 }
 
+fn wire_time(bytes: usize, baud: u32) -> Duration {
+    Duration::from_micros(bytes as u64 * 10_000_000 / u64::from(baud))
+}
+
 fn along_cable(now: Instant, frame: &Rc<Frame>, way: &mut Way, baud: u32, chance: &mut Chance<'_>) -> Vec<Arrival> {
     let byte = 10_000_000 / u64::from(baud);
     let start = way.free.max(now);
     if start.since(now).as_micros() / byte + frame.bytes.len() as u64 > TRANSMITTER_MAX {
         return Vec::new();
     }
-    let wire = Duration::from_micros(frame.bytes.len() as u64 * 10_000_000 / u64::from(baud));
-    way.free = start + wire;
+    way.free = start + wire_time(frame.bytes.len(), baud);
     let latency = Duration::from_micros(50 + chance.rng.below(300));
     way.last = way.last.max(way.free + latency);
     let mut arrivals = Vec::new();
@@ -150,20 +180,13 @@ fn worn(frame: &Rc<Frame>, garbled: bool, chance: &mut Chance<'_>) -> Parcel {
             bytes.push(*byte);
         }
     }
-    if is_same(&mut bytes, &frame.bytes) { Parcel::Whole(frame.clone()) } else { Parcel::Raw(bytes) }
+    if is_same(&bytes, &frame.bytes) { Parcel::Whole(frame.clone()) } else { Parcel::Raw(bytes) }
 }
 
-/// Whether a receiver cannot tell the difference: delimiters more or fewer do not matter, as long as one ends the frame.
-fn is_same(bytes: &mut Vec<u8>, sent: &[u8]) -> bool {
-    let body = sent.strip_prefix(&[0]).and_then(|rest| rest.strip_suffix(&[0])).unwrap_or_default();
-    let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(0);
-    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |end| end + 1);
-    let same = &bytes[start.min(end)..end] == body;
-    if same && end == bytes.len() {
-        // The next frame's delimiter would end it; a simulator that knows whole frames only ends it at once.
-        bytes.push(0);
-    }
-    same
+/// Whether a receiver cannot tell the difference: delimiters more or fewer do not matter, nor what comes before one. The
+/// next frame's delimiter would end a frame that has lost its own; a simulator that knows whole frames ends it at once.
+fn is_same(bytes: &[u8], sent: &[u8]) -> bool {
+    bytes == sent || frame::body(&[bytes, &[0]].concat()) == frame::body(sent)
 }
 
 fn over_segment(
@@ -177,7 +200,8 @@ fn over_segment(
     let delay = |chance: &mut Chance<'_>| {
         let late = chance.strikes(Kind::Reorder);
         let most = if late { scenario.keepalive().times(3) } else { Duration::from_micros(400) };
-        Duration::from_micros(80) + chance.rng.magnitude(most)
+        let usual = Duration::from_micros(80) + chance.rng.magnitude(most);
+        if way.late_until > now { usual + way.delay + chance.rng.magnitude(way.jitter) } else { usual }
     };
     if scenario.hears_itself {
         let at = now + delay(chance);

@@ -3,9 +3,12 @@
 use crate::Side;
 use crate::kind::{Kind, Kinds};
 use crate::rng::Rng;
+use crate::timeline::span;
+use crate::told::LEGEND;
 use lubdub::node::{LinkKind, Timing};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::auth::Method;
+use std::fmt;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -71,7 +74,11 @@ impl Scenario {
         let links = draw_links(rng);
         let timing = draw_timing(rng, &links);
         let groups = rng.pick(&[1, 1, 2, 2, 3, 4]);
-        let kinds = draw_kinds(rng);
+        let mut kinds = draw_kinds(rng);
+        let lease = kinds.has(Kind::Lapse) || rng.percent(40);
+        if lease {
+            kinds.insert(Kind::Lapse);
+        }
         let longest = |part: fn(&Timing) -> Duration| timing.iter().map(part).max().unwrap_or_default();
         let keepalive = longest(|timing| timing.keepalive);
         let hang = rng.span(MS(50), MS(5_000));
@@ -88,7 +95,7 @@ impl Scenario {
             method: rng.pick(&[Method::Crc, Method::Crc, Method::Md5, Method::Md5, Method::Sha1, Method::Sha256]),
             drift: draw_drift(rng, kinds),
             lag: if kinds.has(Kind::Lag) { rng.span(MS(0), keepalive.part(2)) } else { Duration::ZERO },
-            lease: rng.percent(50).then(|| timing[0].deadtime.min(timing[1].deadtime).times(8).part(10)),
+            lease: lease.then(|| timing[0].deadtime.min(timing[1].deadtime).times(8).part(10)),
             step,
             hang,
             hears_itself: rng.percent(50),
@@ -122,6 +129,34 @@ impl Scenario {
     /// The longer initdead of the two.
     pub fn initdead(&self) -> Duration {
         self.timing[0].initdead.max(self.timing[1].initdead)
+    }
+}
+
+/// As the head of a timeline: the configuration, the kinds of fault, their rates.
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "seed {}", self.seed)?;
+        for (side, timing) in self.timing.iter().enumerate() {
+            let Timing { keepalive, warntime, deadtime, initdead } = *timing;
+            let [keepalive, warntime, deadtime, initdead] = [keepalive, warntime, deadtime, initdead].map(span);
+            write!(f, "node{}: keepalive {keepalive}, warntime {warntime}, ", side + 1)?;
+            writeln!(f, "deadtime {deadtime}, initdead {initdead}, clock {:+} ppm", self.drift[side])?;
+        }
+        for (number, link) in self.links.iter().enumerate() {
+            writeln!(f, "link {number}: {link:?}")?;
+        }
+        for (number, side) in self.preferred.iter().enumerate() {
+            let vip = if self.has_vip[number] { "with" } else { "without" };
+            writeln!(f, "group {number}: of node{}, {vip} a VIP", side + 1)?;
+        }
+        let failback = if self.auto_failback { "on" } else { "off" };
+        writeln!(f, "auto_failback {failback}, keys {:?}, steps up to {}", self.method, span(self.step))?;
+        write!(f, "faults:")?;
+        self.kinds.iter().try_for_each(|kind| write!(f, " {kind:?}"))?;
+        writeln!(f)?;
+        let [calm, end] = [self.calm, self.end].map(|at| span(at.since(Instant::ZERO)));
+        writeln!(f, "one about every {} until {calm}; the end at {end}", span(self.pace))?;
+        write!(f, "{LEGEND}")
     }
 }
 

@@ -2,13 +2,14 @@
 //! before the next is asked for, every link read before silence is judged.
 
 use crate::Side;
-use crate::appliance::Step;
+use crate::appliance::{Appliance, Step};
 use crate::frame::{self, Frame, Parcel};
 use crate::kind::Kind;
 use crate::medium::Chance;
 use crate::oracle::Before;
+use crate::told::{self, Told};
 use crate::world::{What, World};
-use lubdub::node::{Event, Input, Output, Verb, Why};
+use lubdub::node::{Event, Input, Output, Untrusted, Verb, Why};
 use lubdub::time::Duration;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -162,23 +163,32 @@ impl World {
         let mut chance =
             Chance { rng: &mut self.rng, on: !self.calm, scenario: &self.scenario, tally: &mut self.tally };
         let arrivals = self.media.carry(self.now, frame, &self.scenario, &mut chance);
-        let other = Some(lubdub::node::Untrusted::OtherVersion(0));
-        let translated = self.boxes.iter().any(|it| it.mask.is_some() && it.mask.map(strip) == other.map(strip));
         for arrival in arrivals {
-            let parcel = match arrival.parcel {
-                Parcel::Whole(frame) if translated => Parcel::Raw(frame::of_other_version(&frame.bytes)),
-                parcel => parcel,
-            };
-            self.at(arrival.at, What::Arrives { to: arrival.to, link: usize::from(frame.link), parcel });
+            let link = usize::from(frame.link);
+            self.at(arrival.at, What::Arrives { to: arrival.to, link, parcel: arrival.parcel });
+        }
+    }
+
+    /// What arrives as a node finds it: where one of the two speaks another version, each hears it from the other.
+    pub(crate) fn as_heard(&self, to: Side, parcel: Parcel) -> Parcel {
+        let other_version = |it: &Appliance| matches!(it.disguise, Some(Untrusted::OtherVersion(_)));
+        match parcel {
+            Parcel::Whole(frame) if frame.from != to && self.boxes.iter().any(other_version) => {
+                Parcel::Raw(frame::of_other_version(&frame.bytes))
+            }
+            parcel => parcel,
         }
     }
 
     fn note(&mut self, side: Side, event: &Event) {
-        self.timeline.line(self.now, format_args!("node{} {event:?}", side + 1));
+        self.relate(format_args!("node{} {}", side + 1, Told(event)));
         let (oracle, scene) = self.watch();
         oracle.noted(&scene, side, event);
         if self.by_hand {
             self.noted.push((self.now, side, *event));
+        }
+        if matches!(event, Event::Session { .. }) {
+            self.begin_recording();
         }
         if matches!(event, Event::Group { .. } | Event::Session { .. } | Event::Peer { .. }) {
             self.provoke();
@@ -186,7 +196,7 @@ impl World {
     }
 
     fn left(&mut self, side: Side) {
-        self.timeline.line(self.now, format_args!("node{} has left", side + 1));
+        self.relate(format_args!("node{} has left", side + 1));
         let (oracle, scene) = self.watch();
         oracle.left(&scene, side);
         self.boxes[side].kill();
@@ -200,7 +210,7 @@ impl World {
     }
 
     fn run(&mut self, side: Side, group: u8, verb: Verb) {
-        self.timeline.line(self.now, format_args!("node{} runs {verb:?} of group {group}", side + 1));
+        self.relate(format_args!("node{} {} group {group}", side + 1, told::verb(verb)));
         let (oracle, scene) = self.watch();
         oracle.runs(&scene, side, group, verb);
         if verb == Verb::Announce {
@@ -255,9 +265,4 @@ impl World {
         it.ended.push_back((group, step.verb, step.ok));
         self.turn(side);
     }
-}
-
-/// The kind of untrust alone.
-fn strip(why: lubdub::node::Untrusted) -> std::mem::Discriminant<lubdub::node::Untrusted> {
-    std::mem::discriminant(&why)
 }

@@ -1,7 +1,7 @@
 //! The story of a seed for people. Nothing is kept, and nothing is formatted, unless somebody wants to read it.
 
-use lubdub::time::Instant;
-use std::fmt::Arguments;
+use lubdub::time::{Duration, Instant};
+use std::fmt::{self, Arguments, Display};
 
 /// Lines in the order of time.
 #[derive(Debug, Default)]
@@ -13,6 +13,11 @@ impl Timeline {
     /// One that keeps its lines.
     pub fn kept() -> Self {
         Self { lines: Some(Vec::new()) }
+    }
+
+    /// Somebody wants to read it.
+    pub fn is_kept(&self) -> bool {
+        self.lines.is_some()
     }
 
     /// Writes a line.
@@ -27,5 +32,22 @@ impl Timeline {
     pub fn tail(&self, most: usize) -> &[String] {
         let lines = self.lines.as_deref().unwrap_or_default();
         &lines[lines.len().saturating_sub(most)..]
+    }
+}
+
+/// A length for people: milliseconds, and seconds from a minute on.
+pub fn span(length: Duration) -> Span {
+    Span(length)
+}
+
+/// See [`span`].
+pub struct Span(Duration);
+
+impl Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_micros() {
+            micros if micros < 60_000_000 => write!(f, "{}.{:03} ms", micros / 1_000, micros % 1_000),
+            micros => write!(f, "{}.{} s", micros / 1_000_000, micros / 100_000 % 10),
+        }
     }
 }

@@ -6,12 +6,16 @@ use crate::frame::{Frame, Parcel};
 use crate::kind::{Kind, Tally};
 use crate::medium::Media;
 use crate::oracle::{Oracle, Scene, Violation};
+use crate::recording::{Play, Recorder};
 use crate::rng::Rng;
 use crate::scenario::Scenario;
 use crate::timeline::Timeline;
+use crate::told;
+use crate::trouble::Edit;
 use lubdub::node::{Event, Input, Node, Order};
 use lubdub::time::{Duration, Instant};
 use std::collections::BTreeMap;
+use std::fmt::Arguments;
 use std::rc::Rc;
 
 /// Frames remembered for replays.
@@ -76,6 +80,23 @@ pub(crate) enum What {
         link: usize,
         times: u64,
     },
+    /// A link comes and goes.
+    Flaps {
+        from: Side,
+        link: usize,
+        times: u64,
+    },
+    Plays {
+        play: Play,
+    },
+    Edits {
+        side: Side,
+        edit: Edit,
+    },
+    Reloads {
+        side: Side,
+        life: u32,
+    },
     Calms,
     Clears,
 }
@@ -110,6 +131,9 @@ pub struct World {
     pub(crate) timeline: Timeline,
     pub(crate) tally: Tally,
     pub(crate) history: Vec<Rc<Frame>>,
+    pub(crate) recorder: Recorder,
+    /// Steps of an operator's work on the files that are still to come.
+    pub(crate) edits: usize,
     pub(crate) calm: bool,
     pub(crate) frames: u64,
     /// A story says what happens.
@@ -145,6 +169,8 @@ impl World {
             timeline,
             tally: Tally::default(),
             history: Vec::new(),
+            recorder: Recorder::default(),
+            edits: 0,
             calm: false,
             frames: 0,
             by_hand: false,
@@ -177,14 +203,14 @@ impl World {
         while self.oracle.violation.is_none() && self.step(self.scenario.end) {}
         let (oracle, scene) = self.watch();
         oracle.end(&scene);
-        if let Some(violation) = &self.oracle.violation {
-            self.timeline.line(self.now, format_args!("BROKEN {violation}"));
+        if let Some(violation) = self.oracle.violation.clone() {
+            self.relate(format_args!("BROKEN {violation}"));
         }
         Outcome {
             violation: self.oracle.violation.clone(),
             lived: self.now.since(Instant::ZERO),
             events: self.events,
-            tally: self.tally,
+            tally: self.tally.clone(),
             starts: self.oracle.starts,
             doubles: self.oracle.doubles,
             churn: self.oracle.churn,
@@ -208,10 +234,24 @@ impl World {
         &self.timeline
     }
 
+    /// Writes a line of the story: the states of both nodes' groups, and what happens.
+    pub(crate) fn relate(&mut self, what: Arguments<'_>) {
+        if self.timeline.is_kept() {
+            let [one, other] = self.boxes.each_ref().map(told::states);
+            self.timeline.line(self.now, format_args!("{one}|{other}  {what}"));
+        }
+    }
+
     /// The oracle, and what it looks at.
     pub(crate) fn watch(&mut self) -> (&mut Oracle, Scene<'_>) {
-        let scene =
-            Scene { now: self.now, scenario: &self.scenario, boxes: &self.boxes, media: &self.media, calm: self.calm };
+        let scene = Scene {
+            now: self.now,
+            scenario: &self.scenario,
+            boxes: &self.boxes,
+            media: &self.media,
+            calm: self.calm,
+            faults: Kind::ALL.iter().map(|kind| self.tally.of(*kind)).sum(),
+        };
         (&mut self.oracle, scene)
     }
 
@@ -250,6 +290,7 @@ impl World {
     fn happen(&mut self, what: What) {
         match what {
             What::Arrives { to, link, parcel } => {
+                let parcel = self.as_heard(to, parcel);
                 self.boxes[to].receive(link, parcel);
                 self.turn(to);
             }
@@ -267,6 +308,10 @@ impl World {
             What::Forges { to, link, times } => self.forge(to, link, times),
             What::Replays { to, link, times } => self.replay(to, link, times),
             What::Floods { to, link, times } => self.flood(to, link, times),
+            What::Flaps { from, link, times } => self.flap(from, link, times),
+            What::Plays { play } => self.play(play),
+            What::Edits { side, edit } if !self.calm => self.edit(side, edit),
+            What::Reloads { side, life } => self.reload(side, life),
             What::Calms => self.calm_down(),
             What::Clears => [0, 1].into_iter().for_each(|side| self.order(side, Order::Clear(u32::MAX))),
             _ => {}
@@ -278,14 +323,20 @@ impl World {
             return;
         }
         // Two of the same kind would trust each other.
-        let mask = mask.filter(|_| self.boxes[1 - side].mask.is_none());
+        let mask = mask.filter(|_| self.boxes[1 - side].disguise.is_none());
         let it = &mut self.boxes[side];
         it.life += 1;
-        it.mask = mask;
+        (it.disguise, it.mask) = (mask, mask);
+        it.read = it.files.clone();
         let local = it.clock.local(self.now);
         let Some(setup) = it.setup(&self.scenario, &mut self.rng) else { return };
         it.node = Some(Node::new(local, setup));
-        self.timeline.line(self.now, format_args!("node{} is started, {mask:?}", side + 1));
+        match mask {
+            Some(why) => self.relate(format_args!("node{} is started as {why:?}", side + 1)),
+            None => self.relate(format_args!("node{} is started", side + 1)),
+        }
+        self.begin_recording();
+        self.note_distrust();
         let (oracle, scene) = self.watch();
         oracle.booted(&scene, side);
         self.drain(side);
@@ -301,9 +352,16 @@ impl World {
             return;
         }
         let refused = self.boxes[side].node.as_ref().and_then(|node| node.refuses(order));
-        self.timeline.line(self.now, format_args!("node{} is ordered {order:?}: {refused:?}", side + 1));
+        match refused {
+            Some(why) => {
+                self.relate(format_args!("node{} is ordered {}, and refuses: {why:?}", side + 1, told::order(order)))
+            }
+            None => self.relate(format_args!("node{} is ordered {}", side + 1, told::order(order))),
+        }
         // The shell does not hand on what the node refuses.
         if refused.is_none() {
+            let (oracle, scene) = self.watch();
+            oracle.ordered(&scene, side, order);
             self.tell(side, Input::Order(order));
             self.turn(side);
         }
@@ -312,9 +370,10 @@ impl World {
     fn calm_down(&mut self) {
         self.calm = true;
         self.media.heal();
-        self.timeline.line(self.now, format_args!("the faults end"));
+        self.relate(format_args!("the faults end"));
         let (oracle, scene) = self.watch();
         oracle.calmed(&scene);
+        self.agree_on_files();
         for side in [0, 1] {
             for resource in &mut self.boxes[side].resources {
                 if let Some(step) = &mut resource.step {
@@ -324,7 +383,7 @@ impl World {
             if self.boxes[side].frozen.is_some() {
                 self.thaw(side);
             }
-            if self.boxes[side].mask.is_some() {
+            if self.boxes[side].disguise.is_some() {
                 self.crash(side);
             }
             self.order(side, Order::Withdraw(u32::MAX));
@@ -338,6 +397,7 @@ impl World {
 
     /// Keeps some of all frames ever sent: each as likely as the others.
     pub(crate) fn remember(&mut self, frame: &Rc<Frame>) {
+        self.recorder.record(frame);
         if self.history.len() < HISTORY_MAX {
             self.history.push(frame.clone());
         } else {

@@ -24,3 +24,4 @@ mod stop;
 mod trust;
 mod tutorial;
 mod vip;
+mod why;

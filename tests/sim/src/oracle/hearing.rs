@@ -54,6 +54,9 @@ impl Oracle {
         for frame in &fresh {
             self.note_stranger(scene, side, link, frame);
         }
+        if moved && fresh.iter().all(|frame| is_of_stranger(scene, side, frame)) {
+            self.accuse(scene.now, "UNTRUSTED", format_args!("node{} takes a stranger for its peer", side + 1));
+        }
         self.note_arrival(scene, side, &fresh);
         let watch = &mut self.watches[side];
         if moved || before.silent_since == local {
@@ -177,6 +180,12 @@ impl Oracle {
             }
         }
     }
+}
+
+/// Sent in this life by a node that must not be trusted, or to one that must not trust.
+fn is_of_stranger(scene: &Scene<'_>, to: Side, frame: &Frame) -> bool {
+    let it = &scene.boxes[frame.from];
+    frame.life == it.life && it.node.is_some() && (it.mask.is_some() || scene.boxes[to].mask.is_some())
 }
 
 /// A frame of the other node that comes on its link for the first time.

@@ -3,9 +3,11 @@
 //! The oracle knows both daemons, both kernels and every frame; a node knows only what it has heard. It judges by the
 //! laws of ownership and their rules, never by what a node believes.
 
+mod claims;
 mod doubles;
 mod evidence;
 mod hearing;
+mod orders;
 mod settling;
 mod transitions;
 mod words;
@@ -17,7 +19,7 @@ use crate::medium::Media;
 use crate::scenario::{GROUPS_MAX, Scenario};
 use lubdub::node::Node;
 use lubdub::time::{Duration, Instant};
-use lubdub::wire::beat::{GroupWord, State};
+use lubdub::wire::beat::{GroupWord, State, Term};
 use std::fmt;
 use std::rc::Rc;
 
@@ -52,6 +54,8 @@ pub struct Scene<'a> {
     pub media: &'a Media,
     /// The faults have ended.
     pub calm: bool,
+    /// Faults injected so far.
+    pub faults: u64,
 }
 
 impl Scene<'_> {
@@ -102,6 +106,12 @@ struct Watch {
     turned_at: Instant,
     /// When it last began a session.
     session_at: Option<Instant>,
+    /// The claim with which each group was last acquired.
+    claims: Vec<Term>,
+    /// The latest term of each group that this node knew of when it last did not hold it.
+    seen: Vec<Term>,
+    /// The first goodbye: when, by the node's own clock, and its sequence number.
+    goodbye: Option<(Instant, u16)>,
     /// The last word on each group, on each link.
     said: Vec<Vec<Option<GroupWord>>>,
     /// The last word on each group, on any link.
@@ -110,6 +120,19 @@ struct Watch {
     paused_until: Instant,
     /// Its last start, freeze or thaw.
     disturbed_at: Instant,
+}
+
+impl Watch {
+    fn new(groups: usize, links: usize) -> Self {
+        Self {
+            yielded_at: vec![None; groups],
+            peer_failed_at: vec![None; groups],
+            claims: vec![Term(0); groups],
+            seen: vec![Term(0); groups],
+            said: vec![vec![None; groups]; links],
+            ..Self::default()
+        }
+    }
 }
 
 /// The oracle.
@@ -127,7 +150,13 @@ pub struct Oracle {
     double_since: Vec<Option<Instant>>,
     /// Since when nobody holds each group although somebody could.
     orphan_since: Vec<Option<Instant>>,
-    /// Starts of each group since the faults ended, and the last.
+    /// Since when exactly one daemon runs.
+    alone_since: Option<Instant>,
+    /// What operators want of each group.
+    mandates: Vec<orders::Mandate>,
+    /// Faults injected when it was last looked.
+    faults: u64,
+    /// Starts of each group since something was last wrong, and the last.
     late_starts: Vec<(u32, Instant)>,
     /// Failbacks of each group: every one doubles the wait for the next, up to an hour.
     given_back: Vec<u32>,
@@ -137,12 +166,7 @@ impl Oracle {
     /// One that has seen nothing.
     pub fn new(scenario: &Scenario) -> Self {
         let groups = scenario.preferred.len();
-        let watch = || Watch {
-            yielded_at: vec![None; groups],
-            peer_failed_at: vec![None; groups],
-            said: vec![vec![None; groups]; scenario.links.len()],
-            ..Watch::default()
-        };
+        let watch = || Watch::new(groups, scenario.links.len());
         Self {
             violation: None,
             starts: 0,
@@ -151,6 +175,9 @@ impl Oracle {
             watches: [watch(), watch()],
             double_since: vec![None; groups],
             orphan_since: vec![None; groups],
+            alone_since: None,
+            mandates: vec![orders::Mandate::default(); groups],
+            faults: 0,
             late_starts: vec![(0, Instant::ZERO); groups],
             given_back: vec![0; groups],
         }
@@ -171,15 +198,12 @@ impl Oracle {
 
     /// A new life of a daemon.
     pub fn booted(&mut self, scene: &Scene<'_>, side: Side) {
-        let groups = scene.groups();
         self.watches[1 - side].arriving = None;
+        self.forget_orders();
         self.watches[side] = Watch {
             born: scene.local(side),
-            yielded_at: vec![None; groups],
-            peer_failed_at: vec![None; groups],
-            said: vec![vec![None; groups]; scene.scenario.links.len()],
             disturbed_at: scene.now,
-            ..Watch::default()
+            ..Watch::new(scene.groups(), scene.scenario.links.len())
         };
     }
 
@@ -210,12 +234,14 @@ impl Oracle {
 
     /// After every event.
     pub fn look(&mut self, scene: &Scene<'_>) {
+        self.note_quiet(scene);
         let [one, other] = scene.boxes.each_ref().map(states);
         for (group, states) in one.into_iter().zip(other).map(<[_; 2]>::from).take(scene.groups()).enumerate() {
             self.look_for_double(scene, group, states);
             self.look_for_orphan(scene, group, states);
         }
         self.look_for_deafness(scene);
+        self.note_terms(scene);
     }
 }
 

@@ -3,11 +3,12 @@
 use super::{Oracle, Scene, roughly};
 use crate::Side;
 use crate::appliance::Appliance;
+use crate::kind::Kind;
 use lubdub::node::{Order, PeerState, Refusal};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::beat::State;
 
-/// Starts of one group after the faults: one to settle, one for a failback, one for a first verdict that a slower heal
+/// Starts of one group while nothing is wrong: one to settle, one for a failback, one for a first verdict that a slower heal
 /// corrects.
 const LATE_STARTS_MAX: u32 = 3;
 
@@ -23,9 +24,22 @@ impl Oracle {
     pub(super) fn count_late_start(&mut self, scene: &Scene<'_>, group: usize) {
         let (count, last) = &mut self.late_starts[group];
         (*count, *last) = (*count + 1, scene.now);
-        if scene.calm && *count > LATE_STARTS_MAX {
+        if *count > LATE_STARTS_MAX {
             let count = *count;
             self.accuse(scene.now, "L4", format_args!("group {group} is started {count} times after the last fault"));
+        }
+    }
+
+    /// L4 counts anew after each fault and for as long as one lasts.
+    pub(super) fn note_quiet(&mut self, scene: &Scene<'_>) {
+        let running = scene.boxes.iter().filter(|it| it.node.is_some()).count();
+        self.alone_since = if running == 1 { self.alone_since.or(Some(scene.now)) } else { None };
+        let whole = |link| scene.media.is_whole(link, scene.now);
+        let well = scene.boxes.iter().all(|it| it.awake() && it.mask.is_none());
+        let quiet = scene.faults == self.faults && well && (0..scene.scenario.links.len()).all(whole);
+        self.faults = scene.faults;
+        if !quiet && !scene.calm {
+            self.late_starts.fill((0, scene.now));
         }
     }
 
@@ -44,6 +58,15 @@ impl Oracle {
         let patience = scene.scenario.initdead().times(2) + deadtime.times(rounds) + Duration::from_secs(1);
         if scene.now.since(since) > roughly(patience) {
             self.accuse(scene.now, "L2", format_args!("group {group} has no owner since {since:?}"));
+        }
+        if let Some(alone) = self.alone_since
+            && scene.now.since(since.max(alone)) > roughly(patience_alone(scene))
+        {
+            self.accuse(
+                scene.now,
+                "L2",
+                format_args!("group {group} has no owner although the peer is dead since {alone:?}"),
+            );
         }
     }
 
@@ -87,6 +110,17 @@ impl Oracle {
             self.accuse(scene.now, "L4", format_args!("group {group} still moves long after the last fault"));
         }
     }
+}
+
+/// How long a node that is alone leaves a group without an owner: it waits for one that it has never heard, or for the
+/// last frames of a stranger to grow old. Frames that others send may hold it up for longer.
+fn patience_alone(scene: &Scene<'_>) -> Duration {
+    let kinds = scene.scenario.kinds;
+    if [Kind::Forgery, Kind::Replay, Kind::Flood].iter().any(|kind| kinds.has(*kind)) {
+        return Duration::from_secs(3600);
+    }
+    let turns = scene.scenario.keepalive().times(4) + scene.scenario.lag.times(4) + Duration::from_millis(50);
+    scene.scenario.initdead() + scene.scenario.deadtime().times(2) + turns
 }
 
 /// It runs, and is not about to leave.

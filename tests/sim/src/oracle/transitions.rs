@@ -14,22 +14,37 @@ impl Oracle {
                 self.watches[side].turned_at = scene.now;
                 self.watches[side].alive_since = (to == PeerState::Alive).then_some(local);
             }
-            Event::Session { new_run: true } => self.watches[side].alive_since = Some(local),
+            Event::Session { new_run: true } => {
+                self.watches[side].alive_since = Some(local);
+                self.forget_orders();
+            }
             Event::Session { new_run: false } => {
                 self.churn += 1;
                 self.watches[side].session_at = Some(scene.now);
             }
-            Event::Group { group, to: State::Stopping, cause, .. } => {
-                self.went_down(scene, side, usize::from(group), cause);
+            Event::Group { group, to, cause, .. } => {
+                let group = usize::from(group);
+                self.moved(scene, side, group, to, cause);
+                match to {
+                    State::Starting => self.acquired(scene, side, group, cause),
+                    State::Stopping => self.went_down(scene, side, group, cause),
+                    _ => {}
+                }
             }
+            Event::Kept { group, .. } => self.demand_verdict(scene, side, usize::from(group), false),
             _ => {}
         }
     }
 
     fn went_down(&mut self, scene: &Scene<'_>, side: Side, group: usize, cause: Cause) {
         match cause {
-            Cause::Yielded { .. } => self.yielded(scene, side, group, false),
+            Cause::Yielded { .. } => {
+                self.demand_drop(scene, side, group);
+                self.demand_verdict(scene, side, group, true);
+                self.yielded(scene, side, group, false);
+            }
             Cause::Unheard => {
+                self.demand_drop(scene, side, group);
                 self.demand_deafness(scene, side, group);
                 self.yielded(scene, side, group, true);
             }

@@ -3,13 +3,18 @@
 use super::{Oracle, Scene};
 use crate::Side;
 use crate::frame::Frame;
-use lubdub::node::Verb;
+use lubdub::node::{GOODBYE_MAX, Node, PeerState, Verb};
 
 impl Oracle {
     /// A node hands a frame to a link.
     pub fn said(&mut self, scene: &Scene<'_>, side: Side, frame: &Frame) {
         let Some(beat) = &frame.beat else { return };
-        self.watches[side].last_said = beat.groups.to_vec();
+        let local = scene.local(side);
+        let watch = &mut self.watches[side];
+        watch.last_said = beat.groups.to_vec();
+        if beat.goodbye {
+            watch.goodbye.get_or_insert((local, beat.seq));
+        }
         for (group, word) in beat.groups.iter().enumerate() {
             let resource = scene.boxes[side].resources[group];
             let up = resource.vip || resource.runs || resource.step.is_some();
@@ -20,6 +25,7 @@ impl Oracle {
                     format_args!("node{} says {word:?} of group {group}, which is up: {resource:?}", side + 1),
                 );
             }
+            self.demand_fixed_claim(scene, side, group, word);
             self.watches[side].said[usize::from(frame.link)][group] = Some(*word);
         }
     }
@@ -54,6 +60,26 @@ impl Oracle {
     pub fn left(&mut self, scene: &Scene<'_>, side: Side) {
         if let Some(group) = scene.boxes[side].resources.iter().position(|resource| resource.vip || resource.runs) {
             self.accuse(scene.now, "L3", format_args!("node{} leaves with group {group} up", side + 1));
+        }
+        self.demand_goodbye(scene, side);
+    }
+
+    /// RELEASE: goodbye is repeated until the live peer echoes it, at most min(deadtime, 1 s). A slow cable may have
+    /// held the first one back for a frame or two.
+    fn demand_goodbye(&mut self, scene: &Scene<'_>, side: Side) {
+        let timing = scene.scenario.timing[side];
+        let (local, watch) = (scene.local(side), &self.watches[side]);
+        let alive = |node: &Node| node.peer() == PeerState::Alive && local < node.silent_since() + timing.deadtime;
+        let Some((at, seq)) = watch.goodbye.filter(|_| scene.node(side).is_some_and(alive)) else { return };
+        let echo = watch.accepted.as_ref().and_then(|frame| frame.beat.as_ref()).map(|beat| beat.echo);
+        let echoed = echo.is_some_and(|echo| echo.wrapping_sub(seq) < 0x8000);
+        let said_for = local.since(at) + timing.keepalive.times(2);
+        if !echoed && said_for < timing.deadtime.min(GOODBYE_MAX) {
+            self.accuse(
+                scene.now,
+                "RELEASE",
+                format_args!("node{} leaves before its goodbye is echoed or long enough repeated", side + 1),
+            );
         }
     }
 }

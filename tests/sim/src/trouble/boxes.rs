@@ -1,0 +1,108 @@
+//! Faults of the appliances.
+
+use crate::Side;
+use crate::appliance::Frozen;
+use crate::kind::Kind;
+use crate::timeline::span;
+use crate::world::{What, World};
+use lubdub::time::Instant;
+
+impl World {
+    /// The daemon dies; what it started runs on until the kernel ends it.
+    pub(crate) fn crash(&mut self, side: Side) {
+        self.relate(format_args!("node{}'s daemon is killed", side + 1));
+        self.boxes[side].kill();
+        self.schedule_lapse(side);
+    }
+
+    /// One box loses its power, or both do: they may hang on one socket.
+    pub(super) fn lose_power(&mut self, side: Side) {
+        let both = self.rng.percent(15) && self.boxes.iter().all(|it| it.node.is_some());
+        if both {
+            self.tally.variety(Kind::PowerLoss, "both at once");
+            self.die(Kind::PowerLoss, 1 - side);
+        }
+        self.die(Kind::PowerLoss, side);
+    }
+
+    pub(super) fn die(&mut self, kind: Kind, side: Side) {
+        if self.boxes[side].node.is_none() {
+            return;
+        }
+        self.crash(side);
+        if kind == Kind::PowerLoss {
+            self.relate(format_args!("node{} has no power", side + 1));
+            self.boxes[side].resources.fill(Default::default());
+        }
+        let life = self.boxes[side].life;
+        let after = self.fault_span();
+        self.count_span(kind, after);
+        self.after(after, What::Boots { side, life, mask: None });
+    }
+
+    pub(super) fn freeze(&mut self, kind: Kind, side: Side) {
+        if !self.boxes[side].awake() {
+            return;
+        }
+        let whole_machine = kind == Kind::Pause;
+        let length = self.fault_span();
+        self.count_span(kind, length);
+        self.relate(format_args!("{kind:?} of node{} for {}", side + 1, span(length)));
+        self.boxes[side].frozen = Some(Frozen { since: self.now, whole_machine });
+        if !whole_machine {
+            self.schedule_lapse(side);
+        }
+        let life = self.boxes[side].life;
+        self.after(length, What::Thaws { side, life });
+        let (oracle, scene) = self.watch();
+        oracle.disturbed(&scene, side);
+    }
+
+    pub(crate) fn thaw(&mut self, side: Side) {
+        let Some(frozen) = self.boxes[side].frozen.take() else { return };
+        self.relate(format_args!("node{} thaws", side + 1));
+        let it = &mut self.boxes[side];
+        if frozen.whole_machine {
+            it.clock.stood_still(frozen.since, self.now);
+            it.alarm = it.wait.map(|(until, _)| it.clock.world(until).max(self.now));
+        }
+        let life = it.life;
+        let (oracle, scene) = self.watch();
+        oracle.disturbed(&scene, side);
+        if frozen.whole_machine {
+            oracle.resumed(&scene, side);
+        } else {
+            oracle.stalled(&scene, side, scene.now.since(frozen.since));
+        }
+        self.after(self.scenario.deadtime(), What::PutsBack { side, life });
+        if self.rng.percent(50) { self.turn(side) } else { self.alarm(side) }
+    }
+
+    fn schedule_lapse(&mut self, side: Side) {
+        if let Some(lease) = self.scenario.lease {
+            let sent = self.boxes[side].last_sent;
+            self.at((sent + lease).max(self.now), What::Lapses { side, sent });
+        }
+    }
+
+    pub(crate) fn lapse(&mut self, side: Side, sent: Instant) {
+        let it = &mut self.boxes[side];
+        if it.awake() || it.last_sent != sent || it.frozen.is_some_and(|frozen| frozen.whole_machine) {
+            return;
+        }
+        if it.resources.iter().any(|resource| resource.vip) {
+            self.tally.count(Kind::Lapse);
+        }
+        it.resources.iter_mut().for_each(|resource| resource.vip = false);
+        self.relate(format_args!("node{}'s VIPs lapse", side + 1));
+    }
+
+    pub(crate) fn put_back(&mut self, side: Side) {
+        let it = &mut self.boxes[side];
+        for group in 0..it.resources.len() {
+            if it.awake() && it.holds(group) {
+                it.resources[group].vip = true;
+            }
+        }
+    }
+}
