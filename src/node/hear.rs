@@ -95,7 +95,13 @@ impl Node {
                 self.peer.unauthentic_at = Some(self.now);
                 self.suspect(number, why, proven);
             }
-            Greeting::Answer => self.answer(),
+            Greeting::Answer => {
+                self.answer();
+                if self.is_cable(number) {
+                    // No life yet, but nobody else can have said it.
+                    self.peer.bar(self.now);
+                }
+            }
             Greeting::Session { new_run } => {
                 link.heard_at = Some(self.now);
                 self.enter_session(new_run);
@@ -129,6 +135,10 @@ impl Node {
             self.links[usize::from(number)].counters.unauthentic += 1;
             self.recognise_former(envelope);
             self.peer.unauthentic_at = Some(self.now);
+            if self.is_cable(number) {
+                // The other end beats, in a session that this run or this setup does not know.
+                self.peer.bar(self.now);
+            }
             return;
         };
         if beat.groups.len() != self.groups.len() {

@@ -331,6 +331,7 @@ impl Node {
         (self.setup.run, self.setup.seed, self.setup.links) = (old.run, old.seed, old.links);
         self.renewal.reload(self.setup.guard.lease);
         self.peer.withdraw_offer();
+        self.speech.hurry(self.now);
         if self.setup.digest != old.digest {
             self.peer.part(self.now);
             self.groups.iter_mut().for_each(Group::session_ended);

@@ -343,6 +343,11 @@ impl Peer {
         *if certain { &mut self.barred_at } else { &mut self.doubted_at } = Some(now);
     }
 
+    /// Somebody is there of whom nothing else is known: nothing is taken from them.
+    pub fn bar(&mut self, now: Instant) {
+        self.barred_at = Some(now);
+    }
+
     /// L7: this node was late by `length`; that time is nobody's silence. A goodbye is believed no longer, since the peer
     /// may have come back meanwhile.
     pub fn stalled(&mut self, length: Duration) {

@@ -38,6 +38,11 @@ impl Speech {
         self.at_once = true;
     }
 
+    /// The setup is another: what is due at the next keepalive is due now.
+    pub fn hurry(&mut self, now: Instant) {
+        self.next_beat = now;
+    }
+
     /// A session began: a beat is owed, and the next hello has another offer, so it has another number too.
     pub fn offer_used(&mut self) {
         self.at_once = true;
@@ -95,13 +100,14 @@ impl Node {
         }
     }
 
-    /// HANDSHAKE: hellos go out while there is no session, after a reload, or once only unauthentic frames have come for
-    /// warntime.
+    /// HANDSHAKE: hellos go out while there is no session, or none that the peer is known to have entered, after a reload,
+    /// or once only unauthentic frames have come for warntime.
     fn wants_hello(&self) -> bool {
         let warntime = self.setup.timing.warntime;
         let deaf = super::link::within(self.peer.unauthentic_at, self.now, warntime)
             && self.now >= self.peer.silent_since + warntime;
-        self.peer.session.is_none() || self.peer.renew || deaf
+        let entered = self.peer.session.as_ref().is_some_and(|session| session.news.is_some());
+        !entered || self.peer.renew || deaf
     }
 
     /// The next frame that is owed on a line with room for it. A claim is on every link before the start begins, so it
