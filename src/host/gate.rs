@@ -25,6 +25,7 @@ mod socket;
 mod tests;
 
 use std::io;
+use std::mem;
 use std::net::IpAddr;
 
 use lubdub::time::{Duration, Instant};
@@ -59,6 +60,8 @@ pub struct Gate {
     /// The address of each message of a renewal.
     places: Vec<IpAddr>,
     lapsed: Vec<IpAddr>,
+    /// Not told yet.
+    rebuilt: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +76,7 @@ pub struct Renewal<'a> {
     /// Addresses whose lease had run out before it. They are closed; only [`Gate::admit`] opens them again.
     pub lapsed: &'a [IpAddr],
     /// Somebody had removed or changed the gate's rules, and VIPs were without a lease since. They are there again.
+    /// Told once, whichever call it was that noticed.
     pub rebuilt: bool,
 }
 
@@ -106,6 +110,7 @@ impl Gate {
         let lease = |member: &Member| Some(Lease { address: member.address, until: now + member.left? });
         gate.leases.extend(open.iter().filter_map(lease));
         gate.mend()?;
+        gate.rebuilt = false;
         // In one of its tables only, or for ever: nobody's lease.
         for member in open.iter().filter(|member| member.left.is_none()) {
             gate.close(member.address)?;
@@ -131,6 +136,7 @@ impl Gate {
             leases: Vec::with_capacity(vips.len()),
             places: Vec::with_capacity(vips.len() * 4),
             lapsed: Vec::with_capacity(vips.len()),
+            rebuilt: false,
         })
     }
 
@@ -164,7 +170,6 @@ impl Gate {
     /// The kernel refused, in words; leases then end when they would have ended.
     pub fn renew(&mut self, addresses: &[IpAddr], until: Instant) -> Result<Renewal<'_>, String> {
         self.lapsed.clear();
-        let mut rebuilt = false;
         let mut reserve = Duration::ZERO;
         for attempt in 1..=ATTEMPTS {
             let begun = clock::now();
@@ -175,13 +180,13 @@ impl Gate {
             // The last attempt is made even while others change their rules without end.
             let generation = (attempt < ATTEMPTS).then_some(self.generation);
             match self.lend(addresses, millis, generation)? {
-                Verdict::Outdated => rebuilt |= self.mend()?,
+                Verdict::Outdated => self.mend()?,
                 Verdict::Refused => {}
                 Verdict::Done => {
                     self.note(addresses, until);
                     let took = clock::now().since(begun);
                     if took <= reserve + SLACK {
-                        return self.finish(rebuilt);
+                        return self.finish();
                     }
                     // This process was stopped on the way, and the leases run too long by that much.
                     reserve = took;
@@ -190,15 +195,15 @@ impl Gate {
         }
         self.lapsed.clear();
         self.lapsed.extend_from_slice(addresses);
-        self.finish(rebuilt)
+        self.finish()
     }
 
     /// Closes what has lapsed in whichever table it has not.
-    fn finish(&mut self, rebuilt: bool) -> Result<Renewal<'_>, String> {
+    fn finish(&mut self) -> Result<Renewal<'_>, String> {
         for index in 0..self.lapsed.len() {
             self.close(self.lapsed[index])?;
         }
-        Ok(Renewal { lapsed: &self.lapsed, rebuilt })
+        Ok(Renewal { lapsed: &self.lapsed, rebuilt: mem::take(&mut self.rebuilt) })
     }
 
     /// Silences an address at once, whether its lease runs or not.
@@ -308,16 +313,15 @@ impl Gate {
             self.batch.end();
             match self.outcome().map_err(|error| refused(&error))?.1 {
                 None => return Ok(()),
-                Some(error) if is(&error, Errno::ENOENT) => drop(self.mend()?),
+                Some(error) if is(&error, Errno::ENOENT) => self.mend()?,
                 Some(error) => return Err(refused(&error)),
             }
         }
         Err(UNRULY.into())
     }
 
-    /// Looks whether the tables are as they should be and makes them so, without closing what is open. True when they
-    /// were not.
-    fn mend(&mut self) -> Result<bool, String> {
+    /// Looks whether the tables are as they should be and makes them so, without closing what is open.
+    fn mend(&mut self) -> Result<(), String> {
         let mut replace = false;
         for _ in 0..ATTEMPTS {
             self.generation = self.kernel.generation().map_err(|error| refused(&error))?;
@@ -327,7 +331,10 @@ impl Gate {
             self.build(intact, replace);
             self.batch.end();
             match self.outcome().map_err(|error| refused(&error))? {
-                (Verdict::Done, _) => return Ok(!intact),
+                (Verdict::Done, _) => {
+                    self.rebuilt |= !intact;
+                    return Ok(());
+                }
                 (Verdict::Outdated, _) => {}
                 // Something of that name has another form.
                 (Verdict::Refused, _) if !replace => replace = true,
@@ -365,7 +372,9 @@ impl Gate {
     /// Sends the batch; tells the first refusal.
     fn outcome(&mut self) -> io::Result<(Verdict, Option<io::Error>)> {
         let mut first = None;
-        let verdict = self.kernel.transact(&self.batch, |_, error| drop(first.get_or_insert(error)))?;
+        let verdict = self.kernel.transact(&self.batch, |_, error| {
+            first.get_or_insert(error);
+        })?;
         self.advance(&verdict);
         Ok((verdict, first))
     }

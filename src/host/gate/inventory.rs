@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use lubdub::time::Duration;
 use nix::errno::Errno;
 
-use super::message::kind;
+use super::message::{Body, kind};
 use super::rules::{MARK, TABLE, Table, tables};
 use super::socket::{Nfnetlink, attributes, family, nested};
 use crate::host::netlink::{Message, is};
@@ -40,7 +40,7 @@ pub fn members(kernel: &mut Nfnetlink, used: &[&Table], set: &str) -> io::Result
 type Element = (u8, IpAddr, Option<Duration>);
 
 fn elements(kernel: &mut Nfnetlink, family: u8, set: &str) -> io::Result<Vec<Element>> {
-    let about = |body: &mut super::message::Body<'_>| {
+    let about = |body: &mut Body<'_>| {
         body.text(1, TABLE);
         body.text(2, set);
     };
@@ -69,10 +69,13 @@ fn element(family: u8, entry: &[u8]) -> Option<Element> {
 
 /// True when these tables have the rules of the gate, each once, and no others.
 pub fn intact(kernel: &mut Nfnetlink, used: &[&Table]) -> io::Result<bool> {
-    let mut found = kernel.list(kind::GET_RULE, 0, |body| body.text(1, TABLE), mark)?;
+    // One question each: asked for a table of any family the kernel shows the first (nf_tables_dump_rules).
+    let mut found = Vec::new();
+    for table in used {
+        found.extend(kernel.list(kind::GET_RULE, table.family, |body| body.text(1, TABLE), mark)?);
+    }
     let mut expected: Vec<_> =
         used.iter().flat_map(|table| (0..table.rules()).map(|number| (table.family, Some(number)))).collect();
-    found.retain(|(family, _)| used.iter().any(|table| table.family == *family));
     found.sort_unstable();
     expected.sort_unstable();
     Ok(found == expected)

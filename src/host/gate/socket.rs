@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 
 use lubdub::time::Duration;
 use nix::errno::Errno;
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::{RcvBufForce, SndBufForce};
 use rtnetlink::sys::protocols::NETLINK_NETFILTER;
 use rtnetlink::sys::{Socket, SocketAddr};
 
@@ -20,6 +22,8 @@ const NFGENMSG: usize = 4;
 const KIND: u16 = 0x3fff;
 /// The kernel answers within the system call that asks; an answer not there by then never comes.
 const ANSWER: Duration = Duration::from_millis(100);
+/// Bytes that may wait in the socket, for each direction.
+const BUFFERS: usize = 2 << 20;
 /// A list that was disturbed by a change is asked for again so many times.
 const LISTS: u32 = 4;
 
@@ -50,6 +54,9 @@ impl Nfnetlink {
         let mut socket = Socket::new(NETLINK_NETFILTER)?;
         socket.bind_auto()?;
         socket.set_non_blocking(true)?;
+        // A renewal of very many VIPs and its refusals are longer than the usual 208 KiB (net.core.wmem_max, rmem_max).
+        // Without permission there will be no renewal either, and that is said then.
+        let _ = setsockopt(&socket, SndBufForce, &BUFFERS).and_then(|()| setsockopt(&socket, RcvBufForce, &BUFFERS));
         // The refused message is not wanted back. Not there before Linux 4.3: then it comes and is passed over.
         let _ = socket.set_cap_ack(true);
         Ok(Self { socket, sequence: 0, buffer: vec![0; DATAGRAM] })
