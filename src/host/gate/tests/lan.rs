@@ -107,6 +107,8 @@ impl Lan {
 
     /// Does the node tell its MAC when it is asked for this address, by ARP or neighbour discovery?
     pub fn claims(&self, address: IpAddr) -> bool {
+        // What it saw before, packets too, is old and may have filled its buffer.
+        while recv(self.station.as_raw_fd(), &mut [0; 64], MsgFlags::MSG_DONTWAIT).is_ok() {}
         for asked in [address, ordinary(address)] {
             match asked {
                 IpAddr::V4(v4) => self.send(&arp::probe(self.mac, v4)),
