@@ -1,6 +1,8 @@
 mod lan;
 mod measure;
 
+use std::io;
+
 use super::message::kind;
 use super::*;
 use crate::host::netlink::namespace::{inside, ip};
@@ -203,10 +205,11 @@ fn a_flushed_ruleset_is_noticed_and_rebuilt_without_a_new_lease_for_what_had_non
     });
 }
 
-/// Packets that IPVS has taken in so far (net/netfilter/ipvs/ip_vs_ctl.c, `ip_vs_stats_show`).
+/// Packets that IPVS has taken in so far, of all processors (net/netfilter/ipvs/ip_vs_ctl.c, `ip_vs_stats_percpu_show`).
 fn taken_by_ipvs() -> u64 {
-    let stats = std::fs::read_to_string("/proc/thread-self/net/ip_vs_stats").unwrap();
-    u64::from_str_radix(stats.lines().nth(2).unwrap().split_whitespace().nth(1).unwrap(), 16).unwrap()
+    let stats = std::fs::read_to_string("/proc/thread-self/net/ip_vs_stats_percpu").unwrap();
+    let rows = stats.lines().skip(2).take_while(|row| !row.trim_start().starts_with('~'));
+    rows.map(|row| u64::from_str_radix(row.split_whitespace().nth(2).unwrap(), 16).unwrap()).sum()
 }
 
 #[test]
