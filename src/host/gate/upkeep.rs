@@ -1,6 +1,7 @@
 //! Keeps the tables as they should be: transactions that find them gone, and other people's changes.
 
 use std::io;
+use std::net::IpAddr;
 
 use lubdub::time::Instant;
 use nix::errno::Errno;
