@@ -44,7 +44,7 @@ fn elements(kernel: &mut Nfnetlink, family: u8, set: &str) -> io::Result<Vec<Ele
         body.text(1, TABLE);
         body.text(2, set);
     };
-    match kernel.list(kind::GET_ELEMENT, family, about, collect) {
+    match kernel.list(kind::GET_ELEMENT, family, &about, collect) {
         Err(error) if is(&error, Errno::ENOENT) => Ok(Vec::new()),
         listed => listed,
     }
@@ -72,7 +72,7 @@ pub fn intact(kernel: &mut Nfnetlink, used: &[&Table]) -> io::Result<bool> {
     // One question each: asked for a table of any family the kernel shows the first (nf_tables_dump_rules).
     let mut found = Vec::new();
     for table in used {
-        found.extend(kernel.list(kind::GET_RULE, table.family, |body| body.text(1, TABLE), mark)?);
+        found.extend(kernel.list(kind::GET_RULE, table.family, &|body| body.text(1, TABLE), mark)?);
     }
     let mut expected: Vec<_> =
         used.iter().flat_map(|table| (0..table.rules()).map(|number| (table.family, Some(number)))).collect();

@@ -57,7 +57,7 @@ impl Batch {
     pub fn begin(&mut self, sequence: u32, generation: Option<u32>) {
         self.bytes.clear();
         (self.first, self.next, self.latest) = (sequence, sequence, 0);
-        self.raw(BATCH_BEGIN, 0, 0, SUBSYSTEM, |body| {
+        self.raw(BATCH_BEGIN, 0, 0, SUBSYSTEM, &|body| {
             if let Some(generation) = generation {
                 body.number(BATCH_GENID, generation);
             }
@@ -65,8 +65,8 @@ impl Batch {
     }
 
     /// Adds a message to the transaction; returns its place in it, counted from 1.
-    pub fn message(&mut self, kind: u16, flags: u16, family: u8, fill: impl FnOnce(&mut Body<'_>)) -> usize {
-        self.raw(of_nftables(kind), flags, family, 0, fill);
+    pub fn message(&mut self, kind: u16, flags: u16, family: u8, fill: impl Fn(&mut Body<'_>)) -> usize {
+        self.raw(of_nftables(kind), flags, family, 0, &fill);
         // A batch has far fewer messages than a number has bits.
         self.next.wrapping_sub(self.first) as usize - 1
     }
@@ -75,7 +75,7 @@ impl Batch {
     pub fn end(&mut self) {
         self.end_trial();
         let next = self.next;
-        self.raw(BATCH_END, 0, 0, SUBSYSTEM, |_| {});
+        self.raw(BATCH_END, 0, 0, SUBSYSTEM, &|_| {});
         self.next = next;
     }
 
@@ -97,7 +97,7 @@ impl Batch {
         &self.bytes
     }
 
-    fn raw(&mut self, kind: u16, flags: u16, family: u8, resource: u16, fill: impl FnOnce(&mut Body<'_>)) {
+    fn raw(&mut self, kind: u16, flags: u16, family: u8, resource: u16, fill: Fill<'_>) {
         self.latest = self.bytes.len();
         write(&mut self.bytes, (kind, flags | NLM_F_REQUEST, self.next), (family, resource), fill);
         self.next = self.next.wrapping_add(1);
@@ -105,14 +105,14 @@ impl Batch {
 }
 
 /// A single question, outside a transaction.
-pub fn question(kind: u16, flags: u16, sequence: u32, family: u8, fill: impl FnOnce(&mut Body<'_>)) -> Vec<u8> {
+pub fn question(kind: u16, flags: u16, sequence: u32, family: u8, fill: Fill<'_>) -> Vec<u8> {
     let mut bytes = Vec::new();
     write(&mut bytes, (of_nftables(kind), flags | NLM_F_REQUEST, sequence), (family, 0), fill);
     bytes
 }
 
 /// `struct nlmsghdr`, `struct nfgenmsg`, attributes.
-fn write(bytes: &mut Vec<u8>, head: (u16, u16, u32), about: (u8, u16), fill: impl FnOnce(&mut Body<'_>)) {
+fn write(bytes: &mut Vec<u8>, head: (u16, u16, u32), about: (u8, u16), fill: Fill<'_>) {
     let start = bytes.len();
     let (kind, flags, sequence) = head;
     bytes.extend_from_slice(&[0; 4]);
@@ -129,13 +129,16 @@ fn write(bytes: &mut Vec<u8>, head: (u16, u16, u32), about: (u8, u16), fill: imp
     bytes[start..start + 4].copy_from_slice(&length.to_ne_bytes());
 }
 
+/// What fills a message. Behind a pointer: one copy of the writer for every shape of message, not one for each.
+pub type Fill<'a> = &'a dyn Fn(&mut Body<'_>);
+
 /// The attributes of a message.
 pub struct Body<'a>(&'a mut Vec<u8>);
 
 impl Body<'_> {
     /// Plain bytes.
     pub fn bytes(&mut self, kind: u16, value: &[u8]) {
-        self.attribute(kind, |body| body.0.extend_from_slice(value));
+        self.attribute(kind, &|body| body.0.extend_from_slice(value));
     }
 
     /// A number of 32 bits.
@@ -145,19 +148,19 @@ impl Body<'_> {
 
     /// A name.
     pub fn text(&mut self, kind: u16, value: &str) {
-        self.attribute(kind, |body| {
+        self.attribute(kind, &|body| {
             body.0.extend_from_slice(value.as_bytes());
             body.0.push(0);
         });
     }
 
     /// Attributes within an attribute.
-    pub fn nest(&mut self, kind: u16, fill: impl FnOnce(&mut Body<'_>)) {
-        self.attribute(kind | NESTED, fill);
+    pub fn nest(&mut self, kind: u16, fill: impl Fn(&mut Body<'_>)) {
+        self.attribute(kind | NESTED, &fill);
     }
 
     /// One entry of a list.
-    pub fn entry(&mut self, fill: impl FnOnce(&mut Body<'_>)) {
+    pub fn entry(&mut self, fill: impl Fn(&mut Body<'_>)) {
         self.nest(LIST_ELEMENT, fill);
     }
 
@@ -166,7 +169,7 @@ impl Body<'_> {
         self.nest(kind, |data| data.bytes(DATA_VALUE, value));
     }
 
-    fn attribute(&mut self, kind: u16, fill: impl FnOnce(&mut Body<'_>)) {
+    fn attribute(&mut self, kind: u16, fill: Fill<'_>) {
         let start = self.0.len();
         self.0.extend_from_slice(&[0; 2]);
         self.0.extend_from_slice(&kind.to_ne_bytes());

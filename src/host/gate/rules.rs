@@ -15,7 +15,7 @@ use std::net::IpAddr;
 
 use crate::host::netlink::NLM_F_CREATE;
 
-use super::message::{Batch, Body, kind};
+use super::message::{Batch, Body, Fill, kind};
 
 /// The name of every table of the gate.
 pub const TABLE: &str = "lubdub";
@@ -204,7 +204,7 @@ impl Address {
         match *self {
             Self::Network(offset) => load(list, NETWORK, offset, key),
             Self::Target(message) => {
-                expression(list, "meta", |data| {
+                expression(list, "meta", &|data| {
                     data.number(1, REGISTER);
                     data.number(2, META_L4PROTO);
                 });
@@ -216,14 +216,14 @@ impl Address {
         }
         lookup(list, GATED, 0);
         lookup(list, OPEN, LOOKUP_INVERTED);
-        expression(list, "immediate", |data| {
+        expression(list, "immediate", &|data| {
             data.number(1, VERDICT);
             data.nest(2, |value| value.nest(2, |verdict| verdict.number(1, NF_DROP)));
         });
     }
 }
 
-fn expression(list: &mut Body<'_>, name: &str, fill: impl FnOnce(&mut Body<'_>)) {
+fn expression(list: &mut Body<'_>, name: &str, fill: Fill<'_>) {
     list.entry(|entry| {
         entry.text(1, name);
         entry.nest(2, fill);
@@ -231,7 +231,7 @@ fn expression(list: &mut Body<'_>, name: &str, fill: impl FnOnce(&mut Body<'_>))
 }
 
 fn load(list: &mut Body<'_>, base: u32, offset: u32, length: u32) {
-    expression(list, "payload", |data| {
+    expression(list, "payload", &|data| {
         for (kind, number) in [(1, REGISTER), (2, base), (3, offset), (4, length)] {
             data.number(kind, number);
         }
@@ -239,7 +239,7 @@ fn load(list: &mut Body<'_>, base: u32, offset: u32, length: u32) {
 }
 
 fn compare(list: &mut Body<'_>, byte: u8) {
-    expression(list, "cmp", |data| {
+    expression(list, "cmp", &|data| {
         data.number(1, REGISTER);
         data.number(2, CMP_EQ);
         data.value(3, &[byte]);
@@ -247,7 +247,7 @@ fn compare(list: &mut Body<'_>, byte: u8) {
 }
 
 fn lookup(list: &mut Body<'_>, set: &str, flags: u32) {
-    expression(list, "lookup", |data| {
+    expression(list, "lookup", &|data| {
         data.text(1, set);
         data.number(2, REGISTER);
         data.number(5, flags);

@@ -10,7 +10,7 @@ use nix::sys::socket::sockopt::{RcvBufForce, SndBufForce};
 use rtnetlink::sys::protocols::NETLINK_NETFILTER;
 use rtnetlink::sys::{Socket, SocketAddr};
 
-use super::message::{Batch, Body, kind, of_nftables, question};
+use super::message::{Batch, Fill, kind, of_nftables, question};
 use crate::host::clock;
 use crate::host::netlink::{
     DATAGRAM, Message, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, is, messages, readable, retry, u16_at,
@@ -72,14 +72,14 @@ impl Nfnetlink {
     ///
     /// # Errors
     /// The batch as a whole was refused (`EPERM`, `EOPNOTSUPP` without nf_tables), or the kernel did not answer.
-    pub fn transact(&mut self, batch: &Batch, mut refused: impl FnMut(usize, io::Error)) -> io::Result<Verdict> {
+    pub fn transact(&mut self, batch: &Batch, refused: &mut dyn FnMut(usize, io::Error)) -> io::Result<Verdict> {
         let sequences = batch.sequences();
         self.sequence = sequences.end().wrapping_add(1);
         self.socket.send_to(batch.bytes(), &SocketAddr::new(0, 0), 0)?;
         let (first, last) = (*sequences.start(), *sequences.end());
         let mut verdict = Verdict::Done;
         let mut whole = Ok(());
-        self.answers(&sequences, |message| {
+        self.answers(&sequences, &mut |message| {
             let place = message.sequence.wrapping_sub(first) as usize;
             match message.acknowledged() {
                 Ok(()) => {}
@@ -104,16 +104,10 @@ impl Nfnetlink {
     /// As [`Self::transact`].
     pub fn generation(&mut self) -> io::Result<u32> {
         let mut found = None;
-        self.ask(
-            kind::GET_GENERATION,
-            0,
-            0,
-            |_| {},
-            |message| {
-                let mut attributes = attributes(&message);
-                found = attributes.find(|(kind, _)| *kind == 1).and_then(|(_, value)| number(value));
-            },
-        )?;
+        self.ask(kind::GET_GENERATION, 0, 0, &|_| {}, &mut |message| {
+            let mut attributes = attributes(&message);
+            found = attributes.find(|(kind, _)| *kind == 1).and_then(|(_, value)| number(value));
+        })?;
         found.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the kernel does not tell its generation"))
     }
 
@@ -125,12 +119,12 @@ impl Nfnetlink {
         &mut self,
         kind: u16,
         family: u8,
-        about: impl Fn(&mut Body<'_>),
-        each: impl Fn(&mut Vec<T>, &Message<'_>),
+        about: Fill<'_>,
+        each: fn(&mut Vec<T>, &Message<'_>),
     ) -> io::Result<Vec<T>> {
         for _ in 0..LISTS {
             let mut found = Vec::new();
-            if self.ask(kind, NLM_F_DUMP, family, &about, |message| each(&mut found, &message))? {
+            if self.ask(kind, NLM_F_DUMP, family, about, &mut |message| each(&mut found, &message))? {
                 return Ok(found);
             }
         }
@@ -143,8 +137,8 @@ impl Nfnetlink {
         kind: u16,
         flags: u16,
         family: u8,
-        about: impl FnOnce(&mut Body<'_>),
-        mut each: impl FnMut(Message<'_>),
+        about: Fill<'_>,
+        each: &mut dyn FnMut(Message<'_>),
     ) -> io::Result<bool> {
         self.sequence = self.next_sequence();
         let request = question(kind, flags, self.sequence, family, about);
@@ -152,7 +146,7 @@ impl Nfnetlink {
         let sequence = self.sequence;
         let mut whole = true;
         let mut outcome = Ok(());
-        self.answers(&(sequence..=sequence), |message| {
+        self.answers(&(sequence..=sequence), &mut |message| {
             whole &= message.flags & NLM_F_DUMP_INTR == 0;
             match message.kind {
                 NLMSG_ERROR => outcome = message.acknowledged(),
@@ -172,7 +166,7 @@ impl Nfnetlink {
     fn answers(
         &mut self,
         sequences: &RangeInclusive<u32>,
-        mut each: impl FnMut(Message<'_>) -> bool,
+        each: &mut dyn FnMut(Message<'_>) -> bool,
     ) -> io::Result<()> {
         let span = sequences.end().wrapping_sub(*sequences.start());
         let deadline = clock::now() + ANSWER;

@@ -38,7 +38,7 @@ fn flush_ruleset() {
     batch.begin(kernel.next_sequence(), None);
     batch.message(kind::DELETE_TABLE, 0, 0, |_| {});
     batch.end();
-    assert_eq!(kernel.transact(&batch, |_, error| panic!("{error}")).unwrap(), Verdict::Done);
+    assert_eq!(kernel.transact(&batch, &mut |_, error| panic!("{error}")).unwrap(), Verdict::Done);
 }
 
 /// Somebody else's table, in a transaction of its own.
@@ -48,7 +48,7 @@ fn change_by_others(name: &str) {
     batch.begin(kernel.next_sequence(), None);
     batch.message(kind::NEW_TABLE, crate::host::netlink::NLM_F_CREATE, 2, |body| body.text(1, name));
     batch.end();
-    assert_eq!(kernel.transact(&batch, |_, error| panic!("{error}")).unwrap(), Verdict::Done);
+    assert_eq!(kernel.transact(&batch, &mut |_, error| panic!("{error}")).unwrap(), Verdict::Done);
 }
 
 /// Waits for the last moment of a lease, as the kernel counts it.
@@ -245,7 +245,7 @@ fn rules_that_were_taken_away_or_added_are_put_right() {
             gate.batch.message(kind::DELETE_RULE, 0, table.family, |body| body.text(1, "lubdub"));
             gate.batch.end();
             let mut others = others;
-            assert_eq!(others.transact(&gate.batch, |_, error| panic!("{error}")).unwrap(), Verdict::Done);
+            assert_eq!(others.transact(&gate.batch, &mut |_, error| panic!("{error}")).unwrap(), Verdict::Done);
             assert!(gate.renew(&[vip(0)], long()).unwrap().rebuilt);
             assert!(lan.answers(vip(0)) && !lan.answers(vip(1)));
         }

@@ -15,7 +15,7 @@ use crate::host::netlink::is;
 
 impl Gate {
     /// A transaction that needs the tables, which are put back if they are gone.
-    pub(super) fn change(&mut self, fill: impl Fn(&mut Batch)) -> Result<(), String> {
+    pub(super) fn change(&mut self, fill: &dyn Fn(&mut Batch)) -> Result<(), String> {
         for _ in 0..ATTEMPTS {
             self.begin(None);
             fill(&mut self.batch);
@@ -80,7 +80,7 @@ impl Gate {
     /// Sends the batch; tells the first refusal.
     pub(super) fn outcome(&mut self) -> io::Result<(Verdict, Option<io::Error>)> {
         let mut first = None;
-        let verdict = self.kernel.transact(&self.batch, |_, error| {
+        let verdict = self.kernel.transact(&self.batch, &mut |_, error| {
             first.get_or_insert(error);
         })?;
         self.advance(&verdict);
