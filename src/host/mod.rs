@@ -12,6 +12,8 @@ pub mod client;
 mod clock;
 mod control;
 mod follow;
+#[cfg_attr(not(test), expect(dead_code, reason = "the loop opens it where `lease` asks for milliseconds"))]
+mod gate;
 mod ipvs;
 mod journal;
 mod names;

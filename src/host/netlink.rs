@@ -26,19 +26,19 @@ use rtnetlink::sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
 use super::clock;
 
 // Message types and flags: linux/netlink.h, linux/rtnetlink.h.
-const NLMSG_ERROR: u16 = 2;
-const NLMSG_DONE: u16 = 3;
+pub const NLMSG_ERROR: u16 = 2;
+pub const NLMSG_DONE: u16 = 3;
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
 const RTM_NEWADDR: u16 = 20;
 const RTM_DELADDR: u16 = 21;
 const RTM_GETADDR: u16 = 22;
-const NLM_F_REQUEST: u16 = 0x1;
-const NLM_F_ACK: u16 = 0x4;
-const NLM_F_DUMP_INTR: u16 = 0x10;
+pub const NLM_F_REQUEST: u16 = 0x1;
+pub const NLM_F_ACK: u16 = 0x4;
+pub const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLM_F_EXCL: u16 = 0x200;
-const NLM_F_DUMP: u16 = 0x300;
-const NLM_F_CREATE: u16 = 0x400;
+pub const NLM_F_DUMP: u16 = 0x300;
+pub const NLM_F_CREATE: u16 = 0x400;
 const IFLA_IFNAME: u16 = 3;
 const IFF_LOOPBACK: u32 = 0x8;
 const IFF_RUNNING: u32 = 0x40;
@@ -47,11 +47,11 @@ const IFLA_ADDRESS: u16 = 1;
 const GROUPS: u32 = 0x1 | 0x10 | 0x100;
 
 /// `struct nlmsghdr`.
-const HEADER: usize = 16;
+pub const HEADER: usize = 16;
 /// `struct ifinfomsg`.
 const IFINFOMSG: usize = 16;
 /// The kernel fills at most this much of a dump into one datagram (`netlink_recvmsg`, 32 KiB).
-const DATAGRAM: usize = 32 * 1024;
+pub const DATAGRAM: usize = 32 * 1024;
 /// Bytes of a notice at most: a notice tells of one interface, without the list of its virtual functions, which alone
 /// can make a link message long (net/core/rtnetlink.c, `rtmsg_ifinfo`).
 const NOTICE: usize = 8 * 1024;
@@ -168,11 +168,13 @@ pub fn is(error: &io::Error, errno: Errno) -> bool {
     error.raw_os_error() == Some(errno as i32)
 }
 
-fn retry(error: &io::Error) -> bool {
+/// True when there was nothing to receive, or a signal came first.
+pub fn retry(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-fn readable(socket: &Socket, within: Duration) -> io::Result<bool> {
+/// Waits for a datagram, a millisecond at least. False when none came in time.
+pub fn readable(socket: &Socket, within: Duration) -> io::Result<bool> {
     let millis = u16::try_from(within.as_millis().max(1)).unwrap_or(u16::MAX);
     let mut fds = [PollFd::new(socket.as_fd(), PollFlags::POLLIN)];
     match poll(&mut fds, PollTimeout::from(millis)) {
@@ -195,16 +197,20 @@ fn request_bytes(kind: u16, flags: u16, sequence: u32, body: &AddressMessage) ->
 }
 
 /// One netlink message of a datagram.
-struct Message<'a> {
-    kind: u16,
-    flags: u16,
-    sequence: u32,
-    payload: &'a [u8],
+pub struct Message<'a> {
+    /// Its type.
+    pub kind: u16,
+    /// `NLM_F_*`.
+    pub flags: u16,
+    /// Of the request that it answers.
+    pub sequence: u32,
+    /// What follows the header.
+    pub payload: &'a [u8],
 }
 
 impl Message<'_> {
     /// The verdict of an `NLMSG_ERROR`: zero is the acknowledgement.
-    fn acknowledged(&self) -> io::Result<()> {
+    pub fn acknowledged(&self) -> io::Result<()> {
         match u32_at(self.payload, 0).map(|raw| raw as i32) {
             Some(0) => Ok(()),
             Some(errno) => Err(io::Error::from_raw_os_error(errno.wrapping_neg())),
@@ -214,7 +220,7 @@ impl Message<'_> {
 }
 
 /// The messages of a datagram; ends at the first that does not fit in it.
-fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
+pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     let mut rest = datagram;
     std::iter::from_fn(move || {
         let length = usize::try_from(u32_at(rest, 0)?).ok()?;
@@ -225,11 +231,13 @@ fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
     })
 }
 
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+/// A number in the byte order of this machine.
+pub fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+/// A number in the byte order of this machine.
+pub fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
