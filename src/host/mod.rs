@@ -11,6 +11,7 @@ pub mod check;
 pub mod client;
 mod clock;
 mod control;
+mod eyes;
 mod follow;
 mod ipvs;
 mod names;
@@ -416,6 +417,8 @@ impl Daemon {
                 let state = if up { "carrier" } else { "no carrier" };
                 self.say(Level::Notice, format_args!("interface {name}: {state}"));
             }
+            // The node decides without it.
+            Event::Seen(_) => {}
             Event::Note(text) => self.say(Level::Warning, format_args!("{text}")),
             Event::Alarm(text) => {
                 self.say(Level::Crit, format_args!("{text}"));
