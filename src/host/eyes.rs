@@ -6,22 +6,20 @@
 mod ears;
 mod filter;
 mod lan;
+mod lans;
 mod look;
 mod pace;
 mod stations;
 mod strangers;
 
-pub use strangers::Stranger;
+pub use strangers::{Stranger, shown};
 
 use std::collections::VecDeque;
-use std::io;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
 use std::task::Context;
 
 use lubdub::node::Groups;
 use lubdub::time::{Duration, Instant};
-use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::if_nametoindex;
 
 use super::clock;
@@ -29,11 +27,9 @@ use super::netlink::Address;
 use super::resources::Event;
 use super::vip::{Place, VipSpec, Vips};
 use ears::{Claim, Ears, NeverPause};
-use lan::Lan;
+use lans::Lans;
 use look::Look;
 use strangers::{Claimants, Due, Questions};
-
-pub use strangers::shown;
 
 /// The MAC of an Ethernet station.
 pub type Mac = [u8; 6];
@@ -86,14 +82,8 @@ struct Vip {
 /// The eyes.
 pub struct Eyes {
     vips: Vec<Vip>,
-    lans: Vec<Lan>,
-    /// This node's MACs.
-    own: Vec<Mac>,
-    /// Those that its peer has told.
-    peer: Vec<Mac>,
+    lans: Lans,
     ears: Ears,
-    /// None where packet sockets are not permitted: then nothing is ever asked.
-    mouth: Option<OwnedFd>,
     looks: Vec<Look>,
     questions: Questions,
     /// Interfaces or addresses may have changed.
@@ -106,17 +96,11 @@ impl Eyes {
     /// For these VIPs, each with the number of its group; an address counts once. Returns too why something will not be
     /// noticed: no permission for a socket (`EPERM` without CAP_NET_RAW), too many VIPs. To be called within the runtime.
     pub fn new(vips: Vec<(u8, VipSpec)>) -> (Self, Vec<String>) {
-        let (mouth, refused) = match lan::mouth() {
-            Ok(mouth) => (Some(mouth), None),
-            Err(error) => (None, Some(format!("no socket to ask for them ({error})"))),
-        };
+        let (lans, refused) = Lans::new();
         let mut eyes = Self {
             vips: Vec::new(),
-            lans: Vec::new(),
-            own: Vec::new(),
-            peer: Vec::new(),
+            lans,
             ears: Ears::new(Vec::new(), &[]).0,
-            mouth,
             looks: Vec::new(),
             questions: Questions::new(false),
             stale: true,
@@ -124,7 +108,8 @@ impl Eyes {
             heard: Vec::new(),
         };
         let mut reasons = eyes.watch_over(vips);
-        reasons.extend(refused.filter(|_| !eyes.vips.is_empty()));
+        let why = refused.map(|error| format!("no socket to ask for them ({error})"));
+        reasons.extend(why.filter(|_| !eyes.vips.is_empty()));
         (eyes, reasons)
     }
 
@@ -139,7 +124,7 @@ impl Eyes {
                 self.vips.push(Vip { group, spec, interface: None, claimants });
             }
         }
-        let (ears, reasons) = Ears::new(self.vips.iter().map(|vip| vip.spec.address).collect(), &self.peer);
+        let (ears, reasons) = Ears::new(self.vips.iter().map(|vip| vip.spec.address).collect(), self.lans.peer());
         self.ears = ears;
         self.looks.clear();
         self.questions = Questions::new(!self.vips.is_empty());
@@ -150,10 +135,10 @@ impl Eyes {
 
     /// What the peer has told of its MACs.
     pub fn know_peer(&mut self, macs: &[Mac], now: Instant, news: &mut VecDeque<Event>) {
-        if macs.is_empty() || self.peer == macs {
+        if macs.is_empty() || self.lans.peer() == macs {
             return;
         }
-        self.peer = macs.to_vec();
+        self.lans.know_peer(macs);
         if let Err(error) = self.ears.know_peer(macs) {
             news.push_back(Event::Note(format!("its peer's claims of VIPs are not told apart in a flood: {error}")));
         }
@@ -163,7 +148,7 @@ impl Eyes {
                 self.questions.keep_asking(now);
             }
         }
-        self.listen(now);
+        self.lans.listen(now, !self.looks.is_empty());
     }
 
     /// Looks for these groups from now on, and for no others. A group without a VIP cannot be looked for. Between two
@@ -184,18 +169,18 @@ impl Eyes {
         begun.dedup();
         if begun.is_empty() {
             if looked && self.looks.is_empty() {
-                self.listen(now);
+                self.lans.listen(now, false);
             }
             return;
         }
         self.refresh(now, vips, news);
-        self.take(now);
+        self.lans.take(&self.vips, now);
         if self.looks.is_empty() {
-            self.lans.iter_mut().for_each(|lan| lan.stations.forget(now));
+            self.lans.forget(now);
         }
         let slow = keepalive.max(SLOW);
         self.looks.extend(begun.into_iter().map(|group| Look::new(group, now, slow)));
-        self.listen(now);
+        self.lans.listen(now, true);
         self.see(now, news);
     }
 
@@ -244,7 +229,7 @@ impl Eyes {
     }
 
     fn never_pause(&self) -> NeverPause {
-        match (self.looks.is_empty(), self.peer.is_empty()) {
+        match (self.looks.is_empty(), self.lans.peer().is_empty()) {
             (true, _) => NeverPause::Nobody,
             (false, false) => NeverPause::Peer,
             (false, true) => NeverPause::Anybody,
@@ -276,16 +261,16 @@ impl Eyes {
     /// Who it was that claims a VIP of which group; None for this node itself.
     fn claimed(&mut self, claim: Claim, now: Instant, vips: &Vips, news: &mut VecDeque<Event>) -> Option<(u8, By)> {
         let vip = self.vips.iter_mut().find(|vip| vip.spec.address == claim.address)?;
-        if self.own.contains(&claim.mac) {
+        if self.lans.is_own(claim.mac) {
             return None;
         }
-        if self.peer.contains(&claim.mac) {
+        if self.lans.peer().contains(&claim.mac) {
             return Some((vip.group, By::Peer));
         }
         if vip.is_elsewhere(claim.interface) {
             return None;
         }
-        let (held, peer_known) = (vips.holds(claim.address), !self.peer.is_empty());
+        let (held, peer_known) = (vips.holds(claim.address), !self.lans.peer().is_empty());
         if let Some(alarm) = vip.claimants.hear(claim.mac, now, claim.address, held, peer_known) {
             news.push_back(Event::Alarm(alarm));
         }
@@ -301,25 +286,16 @@ impl Eyes {
             return;
         }
         self.sweep(now, vips, news);
-        self.take(now);
-        let mut settled = false;
-        for look in &mut self.looks {
-            settled |= look.settle(now);
-        }
+        self.lans.take(&self.vips, now);
+        let settled = self.looks.iter_mut().fold(false, |any, look| any | look.settle(now));
         if settled {
             self.see(now, news);
         }
-        let Some(mouth) = &self.mouth else { return self.looks.iter_mut().for_each(|look| look.pace.missed(now)) };
         for look in self.looks.iter_mut().filter(|look| look.pace.is_due(now)) {
-            let mut all = true;
-            for vip in self.vips.iter().filter(|vip| vip.group == look.group) {
-                let lan = self.lans.iter().find(|lan| Some(lan.index()) == vip.interface);
-                all &= lan.is_some_and(|lan| lan.probe(mouth, vip.spec.address, &self.peer));
-            }
-            for lan in self.lans.iter().filter(|lan| has(&self.vips, look.group, lan)) {
-                lan.ask(mouth);
-            }
-            if all {
+            let group = self.vips.iter().filter(|vip| vip.group == look.group);
+            let sent = group.clone().fold(true, |all, vip| all & self.lans.probe(vip, true));
+            self.lans.ask_stations(group);
+            if sent {
                 look.sent(now, clock::now());
                 news.push_back(Event::Seen(Sighting::Probed { group: look.group }));
             } else {
@@ -332,89 +308,43 @@ impl Eyes {
     /// Tells what the eyes are where that has changed.
     fn see(&mut self, now: Instant, news: &mut VecDeque<Event>) {
         for look in &mut self.looks {
-            let sight = |vip: &Vip| {
-                let lan = self.lans.iter().find(|lan| Some(lan.index()) == vip.interface && lan.runs());
-                lan.map_or(Sight::Cut, |lan| if lan.stations.prove(look.since()) { Sight::Open } else { Sight::Closed })
-            };
-            let least = self.vips.iter().filter(|vip| vip.group == look.group).map(sight).min();
+            let group = self.vips.iter().filter(|vip| vip.group == look.group);
+            let least = group.map(|vip| self.lans.sight(vip, look.since())).min();
             if let Some(sight) = look.see(least.unwrap_or(Sight::Cut), now) {
                 news.push_back(Event::Seen(Sighting::Eyes { group: look.group, sight }));
             }
         }
     }
 
-    /// Notes who was heard on the LANs.
-    fn take(&mut self, now: Instant) {
-        let is_node = |mac| self.own.contains(&mac) || self.peer.contains(&mac);
-        let is_vip = |address| self.vips.iter().any(|vip| vip.spec.address == address);
-        self.lans.iter_mut().for_each(|lan| lan.take(now, is_node, is_vip));
-    }
-
     /// Once a minute.
     fn sample(&mut self, now: Instant, vips: &mut Vips, news: &mut VecDeque<Event>) {
         self.sample_at = Some(now + SAMPLE);
         self.refresh(now, vips, news);
-        self.take(now);
+        self.lans.take(&self.vips, now);
         if self.looks.is_empty() {
-            self.lans.iter_mut().for_each(|lan| lan.stations.forget(now));
-            self.listen(now);
+            self.lans.forget(now);
+            self.lans.listen(now, false);
         }
     }
 
-    /// Whom to hear from now on.
-    fn listen(&self, now: Instant) {
-        for lan in &self.lans {
-            lan.listen(now, !self.looks.is_empty(), &self.peer);
-        }
-    }
-
-    /// Looks where each VIP belongs now, and how its interface fares. What cannot be listed stays as it was.
+    /// Looks where each VIP belongs now, and how its interface fares.
     fn refresh(&mut self, now: Instant, vips: &mut Vips, news: &mut VecDeque<Event>) {
         self.stale = false;
+        if self.vips.is_empty() {
+            return;
+        }
         let addresses = vips.all();
         self.vips.iter_mut().for_each(|vip| vip.find(&addresses));
-        let Ok(entries) = getifaddrs() else { return };
-        self.own.clear();
-        let known: Vec<u32> = self.lans.iter().map(Lan::index).collect();
-        let mut present = Vec::new();
-        for entry in entries {
-            present.extend(self.interface(&entry, now, news));
-        }
-        self.lans.retain(|lan| present.contains(&lan.index()));
-        let is_vip = |address| self.vips.iter().any(|vip| vip.spec.address == address);
-        self.lans.iter_mut().for_each(|lan| lan.know_own(&addresses, is_vip));
-        for lan in self.lans.iter().filter(|lan| !known.contains(&lan.index())) {
-            lan.listen(now, !self.looks.is_empty(), &self.peer);
-        }
-        self.see(now, news);
-    }
-
-    /// One entry of getifaddrs(3). Returns the number of an interface that a VIP is on.
-    fn interface(&mut self, entry: &InterfaceAddress, now: Instant, news: &mut VecDeque<Event>) -> Option<u32> {
-        // Each interface has one entry with its link-layer address.
-        let link = *entry.address.as_ref()?.as_link_addr()?;
-        self.own.extend(link.addr().filter(|mac| link.halen() == 6 && *mac != [0; 6]));
-        let index = u32::try_from(link.ifindex()).ok()?;
-        if !self.vips.iter().any(|vip| vip.interface == Some(index)) {
-            return None;
-        }
-        if let Some(lan) = self.lans.iter_mut().find(|lan| lan.index() == index) {
-            if lan.renew(entry, link) {
-                let looks = self.looks.iter_mut().filter(|look| has(&self.vips, look.group, lan));
-                looks.for_each(|look| look.prove_again(now));
+        let renewal = self.lans.renew(&self.vips, &addresses, now, !self.looks.is_empty());
+        for look in &mut self.looks {
+            let mut group = self.vips.iter().filter(|vip| vip.group == look.group);
+            if group.any(|vip| vip.interface.is_some_and(|interface| renewal.back.contains(&interface))) {
+                look.prove_again(now);
             }
-        } else {
-            let (lan, refused) = Lan::new(entry, link);
-            let told = |error: io::Error| {
-                format!(
-                    "{}: which stations there are is not known ({error}): its carrier alone counts",
-                    entry.interface_name
-                )
-            };
-            news.extend(refused.map(told).map(Event::Note));
-            self.lans.push(lan);
         }
-        Some(index)
+        let deaf = |why| format!("which stations there are is not known on {why}: its carrier alone counts");
+        news.extend(renewal.deaf.into_iter().map(deaf).map(Event::Note));
+        self.see(now, news);
     }
 
     /// Asks who else uses a VIP. One that this node holds is asked for too: its own kernel does not hear the question.
@@ -427,12 +357,10 @@ impl Eyes {
             self.questions.again(now);
         }
         let due = self.questions.due(now, self.vips.iter_mut().map(|vip| &mut vip.claimants));
-        let Some(mouth) = self.mouth.as_ref().filter(|_| due != Due::Nothing) else { return };
-        for vip in self.vips.iter().filter(|vip| due == Due::Everything || vip.claimants.stranger().is_some()) {
-            if let Some(lan) = self.lans.iter().find(|lan| Some(lan.index()) == vip.interface) {
-                // A question that did not go out is asked again with the next ones.
-                lan.probe(mouth, vip.spec.address, &[]);
-            }
+        let asked = |vip: &&Vip| due == Due::Everything || due == Due::Strangers && vip.claimants.stranger().is_some();
+        for vip in self.vips.iter().filter(asked) {
+            // A question that did not go out is asked again with the next ones.
+            self.lans.probe(vip, false);
         }
     }
 }
@@ -449,11 +377,6 @@ impl Vip {
             None => Place::of(&self.spec, addresses).ok().map(|place| place.index),
         };
     }
-}
-
-/// True when a VIP of the group is on this interface.
-fn has(vips: &[Vip], group: u8, lan: &Lan) -> bool {
-    vips.iter().any(|vip| vip.group == group && vip.interface == Some(lan.index()))
 }
 
 fn bit(group: u8) -> Groups {
