@@ -1,7 +1,8 @@
 //! The eyes of the node: who has a VIP, asked and heard on its LAN, and whether this node would hear it (rules.md EYES).
 //!
 //! Claims are heard all the time, also unasked. Probes are sent while a group is looked for. Along with them the other
-//! stations of the LAN are asked, since silence means something only where an answer would have come through.
+//! stations of the LAN are asked, since silence means something only where an answer would have come through. The proof
+//! is taken anew when answers stop: what silences an owner for this node may be a switch.
 
 mod ears;
 mod filter;
@@ -64,7 +65,8 @@ pub enum By {
 pub enum Sight {
     /// No carrier, or no interface.
     Cut,
-    /// A carrier, and none of the stations known has been heard since the looking or the silence began.
+    /// A carrier, and no station was heard since the looking or the silence began, although some are known. They are
+    /// known by their ARP: on a LAN of IPv6 alone the carrier has to do.
     Closed,
     /// It would: one was heard since, or none was ever there to be heard.
     Open,
@@ -351,7 +353,7 @@ impl Eyes {
     fn ask_for_strangers(&mut self, now: Instant, vips: &Vips) {
         let mut doubted = false;
         for vip in &mut self.vips {
-            doubted |= vip.claimants.doubted(vips.holds(vip.spec.address));
+            doubted |= vip.claimants.doubted(|| vips.holds(vip.spec.address));
         }
         if doubted {
             self.questions.again(now);

@@ -57,8 +57,8 @@ impl Claimants {
 
     /// True once when somebody had answered of whom it is not known whether it is the peer. Now this node has the VIP,
     /// and whoever answers still has it too.
-    pub fn doubted(&mut self, held: bool) -> bool {
-        held && self.unknown.take().is_some()
+    pub fn doubted(&mut self, held: impl FnOnce() -> bool) -> bool {
+        self.unknown.is_some() && held() && self.unknown.take().is_some()
     }
 
     fn forget(&mut self, now: Instant) {

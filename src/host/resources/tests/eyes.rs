@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, sendto, socket};
 
-use super::bench::{Bench, bench};
+use super::bench::{Bench, Ear, bench, item};
 use crate::host::arp;
 use crate::host::clock;
 use crate::host::eyes::{By, Sight, Sighting};
@@ -167,7 +167,7 @@ fn what_this_node_answers_itself_is_not_told() {
         ip("link set eth1 up");
         let mut node = Bench::new(&directory, &[V4]);
         assert_eq!(node.step(Verb::Start).await, StepResult::Done);
-        let ear = super::bench::Ear::new();
+        let ear = Ear::at("eth0");
         node.look(1);
         let seen = node.rounds(5).await;
         assert!(ear.about("192.168.20.100").contains(&2), "it did answer");
@@ -184,6 +184,22 @@ fn an_owner_hears_its_peer_announce_without_asking() {
         assert_eq!(node.step(Verb::Start).await, StepResult::Done);
         stations[0].ip("address add 192.168.20.100/24 dev lan1");
         stations[0].speak();
+        assert_eq!(node.answer().await, By::Peer);
+    });
+}
+
+#[test]
+fn a_reload_ends_the_looking_and_brings_other_vips() {
+    bench(async |directory| {
+        let stations = switch(&[&["192.168.20.101/24"]]);
+        let mut node = Bench::new(&directory, &[V4]);
+        node.resources.know_peer(&[stations[0].mac()], clock::now());
+        node.look(1);
+        node.probe().await;
+        let plan = GroupPlan { key: "web".to_owned(), items: vec![item("192.168.20.101/24/eth0")] };
+        node.resources.reload(vec![plan], &[None], &[false]);
+        assert_eq!(probes(&node.watch(150).await), []);
+        node.look(1);
         assert_eq!(node.answer().await, By::Peer);
     });
 }
