@@ -283,14 +283,21 @@ impl Eyes {
     }
 
     /// Ends the rounds whose answers had their time, and begins those that are due.
-    fn turn(&mut self, now: Instant, vips: &Vips, news: &mut VecDeque<Event>) {
+    fn turn(&mut self, now: Instant, vips: &mut Vips, news: &mut VecDeque<Event>) {
         if self.looks.iter().all(|look| now < look.pace.wake_at()) {
             return;
         }
         self.sweep(now, vips, news);
         self.lans.take(&self.vips, now);
-        let settled = self.looks.iter_mut().fold(false, |any, look| any | look.settle(now));
-        if settled {
+        let (mut settled, mut fell_silent) = (false, false);
+        for outcome in self.looks.iter_mut().filter_map(|look| look.settle(now)) {
+            settled = true;
+            fell_silent |= outcome.quick && !outcome.answered;
+        }
+        if fell_silent {
+            // Nothing may be concluded from it if the carrier went at the same time, and the kernel may tell that late.
+            self.refresh(now, vips, news);
+        } else if settled {
             self.see(now, news);
         }
         for look in self.looks.iter_mut().filter(|look| look.pace.is_due(now)) {

@@ -82,9 +82,10 @@ impl Lan {
         u32::try_from(self.link.ifindex()).unwrap_or_default()
     }
 
-    /// Up, with a carrier (`IFF_RUNNING`, netdevice(7)).
+    /// Up, with a carrier, and in use (netdevice(7)). `IFF_RUNNING` alone may tell of a lost carrier a second late
+    /// (net/core/link_watch.c).
     pub fn runs(&self) -> bool {
-        self.flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_RUNNING)
+        self.flags.contains(InterfaceFlags::IFF_UP | InterfaceFlags::IFF_LOWER_UP | InterfaceFlags::IFF_RUNNING)
     }
 
     /// Hears every station, or only those not known well; not this node, its peer, or whoever claims a VIP.

@@ -3,7 +3,7 @@
 use lubdub::time::{Duration, Instant};
 
 use super::Sight;
-use super::pace::Pace;
+use super::pace::{Outcome, Pace};
 
 /// The looking for one group.
 #[derive(Debug)]
@@ -41,15 +41,14 @@ impl Look {
         self.pace.sent(now);
     }
 
-    /// Ends the round under way if its answers had their time; true then. When the answers have stopped the proof of
-    /// before is void, because whatever silences the owner may have made this node deaf: what is heard along with the
-    /// silence proves.
-    pub fn settle(&mut self, now: Instant) -> bool {
-        let Some(outcome) = self.pace.settle(now) else { return false };
+    /// Ends the round under way if its answers had their time. When the answers have stopped the proof of before is void,
+    /// because whatever silences the owner may have made this node deaf: what is heard along with the silence proves.
+    pub fn settle(&mut self, now: Instant) -> Option<Outcome> {
+        let outcome = self.pace.settle(now)?;
         if outcome.new && !outcome.answered {
             self.since = self.taken;
         }
-        true
+        Some(outcome)
     }
 
     /// Takes what the eyes are now. Returns it if that is new.
@@ -73,8 +72,8 @@ mod tests {
         if answered {
             look.pace.answered();
         }
-        assert!(!look.settle(sent));
-        assert!(look.settle(sent + ANSWER));
+        assert!(look.settle(sent).is_none());
+        assert!(look.settle(sent + ANSWER).is_some());
         look.since()
     }
 

@@ -31,6 +31,8 @@ pub struct Outcome {
     pub answered: bool,
     /// It is the first of its kind.
     pub new: bool,
+    /// The next round comes quickly.
+    pub quick: bool,
 }
 
 impl Pace {
@@ -57,8 +59,9 @@ impl Pace {
         let new = self.before.replace(answered) != Some(answered);
         self.sent = None;
         self.unchanged = if new { 1 } else { self.unchanged.saturating_add(1) };
-        self.next = if self.unchanged < QUICK { now } else { sent + self.slow };
-        Some(Outcome { sent, answered, new })
+        let quick = self.unchanged < QUICK;
+        self.next = if quick { now } else { sent + self.slow };
+        Some(Outcome { sent, answered, new, quick })
     }
 
     /// True when a round is to be sent now.

@@ -82,6 +82,17 @@ fn sights(seen: &[(Sighting, u64)]) -> Vec<Sight> {
     seen.iter().filter_map(sight).collect()
 }
 
+/// What the eyes are if it tells that; counts the probes since the last answer.
+fn told_or_counted(event: &Event, unanswered: &mut u32) -> Option<Sight> {
+    match event {
+        Event::Seen(Sighting::Probed { .. }) => *unanswered += 1,
+        Event::Seen(Sighting::Answered { .. }) => *unanswered = 0,
+        Event::Seen(Sighting::Eyes { sight, .. }) => return Some(*sight),
+        _ => {}
+    }
+    None
+}
+
 /// The port forwards, or it does not although it keeps its carrier.
 fn forwards(port: &str, yes: bool) {
     // As spanning tree has it: listening or forwarding (linux/if_bridge.h).
@@ -223,6 +234,21 @@ fn blind_without_a_carrier() {
 }
 
 #[test]
+fn a_carrier_that_goes_is_noticed_before_the_kernel_tells() {
+    bench(async |directory| {
+        let stations = switch(&[&["192.168.20.100/24"]]);
+        let mut node = Bench::new(&directory, &[V4]);
+        node.resources.know_peer(&[stations[0].mac()], clock::now());
+        node.look(1);
+        assert_eq!(sights(&node.rounds(11).await), [Sight::Open], "no other station was ever heard");
+        ip("link set lan0 down");
+        let mut unanswered = 0;
+        let sight = node.wait(|event| told_or_counted(&event, &mut unanswered)).await;
+        assert_eq!((sight, unanswered < 3), (Sight::Cut, true), "{unanswered}");
+    });
+}
+
+#[test]
 fn blind_without_an_interface() {
     bench(async |directory| {
         let mut node = Bench::new(&directory, &["192.168.20.100/24/eth7"]);
@@ -282,17 +308,7 @@ fn an_answering_peer_and_then_a_switch_that_forwards_nothing() {
         assert_eq!(sights(&node.rounds(12).await), [Sight::Closed, Sight::Open]);
         forwards("lan0", false);
         let mut unanswered = 0;
-        let sight = node
-            .wait(|event| {
-                match event {
-                    Event::Seen(Sighting::Probed { .. }) => unanswered += 1,
-                    Event::Seen(Sighting::Answered { .. }) => unanswered = 0,
-                    Event::Seen(Sighting::Eyes { sight, .. }) => return Some(sight),
-                    _ => {}
-                }
-                None
-            })
-            .await;
+        let sight = node.wait(|event| told_or_counted(&event, &mut unanswered)).await;
         assert_eq!(sight, Sight::Closed, "the proof of before is void");
         assert!(unanswered < 3, "{unanswered}");
     });
