@@ -80,7 +80,7 @@ impl Announcer {
     pub fn begin(&mut self, now: Instant, address: IpAddr, index: u32) {
         self.cease(address);
         let mut announcement = Announcement { address, index, step: 0, next: now };
-        self.send(&[(address, index)], announce);
+        self.send(&[(address, index)]);
         announcement.advance(now);
         self.announcements.push(announcement);
     }
@@ -112,16 +112,8 @@ impl Announcer {
             }
         }
         if !due.is_empty() {
-            self.send(&due, announce);
+            self.send(&due);
         }
-    }
-
-    /// Asks once for each address, on the interface of this number, whether anybody has it.
-    pub fn probe(&mut self, addresses: &[(IpAddr, u32)]) {
-        let failed = self.failed;
-        self.send(addresses, probe);
-        // A probe that did not go out leaves nothing unannounced.
-        self.failed = failed;
     }
 
     /// When [`Announcer::due`] has something to send.
@@ -134,7 +126,7 @@ impl Announcer {
         self.failed
     }
 
-    fn send(&mut self, due: &[(IpAddr, u32)], say: fn(&Port<'_>, IpAddr) -> bool) {
+    fn send(&mut self, due: &[(IpAddr, u32)]) {
         let Some(socket) = &self.socket else { return };
         // The MAC is read each time: it changes with a bond's active port or a recreated interface.
         let Ok(links) = getifaddrs() else {
@@ -146,7 +138,7 @@ impl Announcer {
             let Some(link) = entry.address.as_ref().and_then(|a| a.as_link_addr()) else { continue };
             let port = Port { socket, entry: &entry, link };
             let here = due.iter().filter(|(_, index)| usize::try_from(*index) == Ok(link.ifindex()));
-            sent += here.filter(|(address, _)| say(&port, *address)).count() as u64;
+            sent += here.filter(|(address, _)| announce(&port, *address)).count() as u64;
         }
         self.failed += (due.len() as u64).saturating_sub(sent);
     }
@@ -189,14 +181,6 @@ fn announce(port: &Port<'_>, address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => arp::announcements(mac, address).iter().all(|frame| port.send(frame)),
         IpAddr::V6(address) => port.send(&ndp::advertisement(mac, address, port.is_router())),
-    }
-}
-
-fn probe(port: &Port<'_>, address: IpAddr) -> bool {
-    let Some(mac) = port.mac().filter(|_| !port.is_alone()) else { return false };
-    match address {
-        IpAddr::V4(address) => port.send(&arp::probe(mac, address)),
-        IpAddr::V6(address) => port.send(&ndp::solicitation(mac, address)),
     }
 }
 

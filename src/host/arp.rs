@@ -7,6 +7,8 @@ pub const FRAME: usize = 42;
 const BROADCAST: [u8; 6] = [0xff; 6];
 const REQUEST: u8 = 1;
 const REPLY: u8 = 2;
+/// Byte of a frame where the sender's MAC is.
+pub const SENDER_MAC: u32 = 22;
 /// Byte of a frame where the sender's protocol address is.
 pub const SENDER: u32 = 28;
 
@@ -21,6 +23,14 @@ pub fn announcements(mac: [u8; 6], address: Ipv4Addr) -> [[u8; FRAME]; 2] {
 /// anything from it.
 pub fn probe(mac: [u8; 6], address: Ipv4Addr) -> [u8; FRAME] {
     frame(REQUEST, mac, Ipv4Addr::UNSPECIFIED, [0; 6], address)
+}
+
+/// Asks one station whether it still has `address`: a poll by unicast (RFC 1122 section 2.3.2.1). From this node's own
+/// address on that network, or from none.
+pub fn request(mac: [u8; 6], sender: Ipv4Addr, to: [u8; 6], address: Ipv4Addr) -> [u8; FRAME] {
+    let mut request = frame(REQUEST, mac, sender, [0; 6], address);
+    request[0..6].copy_from_slice(&to);
+    request
 }
 
 /// Who says, by asking or answering, that it has which address. None for a probe, and for what is not ARP.
@@ -71,6 +81,14 @@ mod tests {
         assert_eq!(reply[20..22], [0, 2]);
         assert_eq!(reply[22..28], MAC);
         assert_eq!(reply[32..38], MAC);
+    }
+
+    #[test]
+    fn a_request_goes_to_one_station_and_names_its_sender() {
+        let station = [2, 0, 0, 9, 9, 9];
+        let frame = request(MAC, Ipv4Addr::new(192, 168, 20, 10), station, VIP);
+        assert_eq!((&frame[..6], &frame[20..22]), (&station[..], &[0, 1][..]));
+        assert_eq!(frame[28..], [192, 168, 20, 10, 0, 0, 0, 0, 0, 0, 192, 168, 20, 100]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod check;
 pub mod client;
 mod clock;
 mod control;
+mod eyes;
 mod follow;
 #[cfg_attr(not(test), expect(dead_code, reason = "the loop opens it where `lease` asks for milliseconds"))]
 mod gate;
@@ -435,6 +436,8 @@ impl Daemon {
                 let state = if up { "carrier" } else { "no carrier" };
                 self.say(Level::Notice, format_args!("interface {name}: {state}"));
             }
+            // The node decides without it.
+            Event::Seen(_) => {}
             Event::Note(text) => self.say(Level::Warning, format_args!("{text}")),
             Event::Alarm(text) => {
                 self.say(Level::Crit, format_args!("{text}"));

@@ -8,6 +8,8 @@ const SOLICITATION: u8 = 135;
 pub const ADVERTISEMENT: u8 = 136;
 /// Byte of an ICMPv6 message where the last four of the target's sixteen are.
 pub const TARGET_END: u32 = 20;
+/// Byte of an ICMPv6 message where the MAC of its first option is.
+pub const FIRST_MAC: u32 = 26;
 /// Flags of an advertisement (RFC 4861 section 4.4).
 const ROUTER: u8 = 0x80;
 const OVERRIDE: u8 = 0x20;
@@ -42,6 +44,11 @@ pub fn solicitation(mac: [u8; 6], address: Ipv6Addr) -> [u8; HEADERS + BODY] {
     frame[HEADERS + 8..].copy_from_slice(&address.octets());
     seal(&mut frame);
     frame
+}
+
+/// Sends a frame to one station instead, whatever group its IPv6 header names (RFC 6085).
+pub fn readdress(frame: &mut [u8; HEADERS + BODY], to: [u8; 6]) {
+    frame[0..6].copy_from_slice(&to);
 }
 
 /// Who advertises which address, from an ICMPv6 message without its IPv6 header. None for what is no advertisement or

@@ -18,8 +18,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use lubdub::time::Instant;
+use lubdub::node::Groups;
+use lubdub::time::{Duration, Instant};
 
+use super::eyes::Sighting;
 use super::ipvs;
 use super::script::{Killed, Runner, Timeouts, Timer};
 use super::vip::{VipReport, VipSpec, Vips, Watch};
@@ -146,6 +148,8 @@ pub enum Event {
         /// True when it runs.
         up: bool,
     },
+    /// What is to be seen of a group's VIPs on their LAN.
+    Seen(Sighting),
     /// Worth a warning in the log.
     Note(String),
     /// A person has to come.
@@ -182,9 +186,7 @@ impl Resources {
     /// # Errors
     /// Netlink is not to be had.
     pub fn new(plans: Vec<GroupPlan>, paths: Paths, timeouts: Timeouts, log: Log) -> io::Result<Self> {
-        let vip = |item: &Item| if let Item::Vip(vip) = item { Some(vip.clone()) } else { None };
-        let specs = plans.iter().flat_map(|plan| plan.items.iter().filter_map(vip)).collect();
-        let watch = Watch::new(specs, &log)?;
+        let watch = Watch::new(numbered(plans.iter()), &log)?;
         let vips = Rc::new(RefCell::new(Vips::new(log.clone())?));
         let timer = Rc::new(Timer::default());
         let runner = Rc::new(Runner::new(&paths, timeouts.grace, timer.clone(), log.clone()));
@@ -243,7 +245,7 @@ impl Resources {
     /// Carries on every step, and watches over VIPs and interfaces. To be called until it is pending; then it wakes, or
     /// [`Resources::wake_at`] says when to call it again.
     pub fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Event> {
-        if let Some(event) = self.events.pop_front() {
+        if let Some(event) = self.told() {
             return Poll::Ready(event);
         }
         self.timer.turn(now);
@@ -280,6 +282,26 @@ impl Resources {
         self.watch.know_peer(macs, now, &mut self.events);
     }
 
+    /// Looks for the VIPs of these groups from now on, and of no others; what comes of it is [`Event::Seen`]. Rounds of
+    /// probes are 10 ms apart at first, and when nothing changes `keepalive`, at least 100 ms. A reload ends the looking,
+    /// since groups may have other numbers afterwards.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the loop calls it once the node says what to look for"))]
+    pub fn look(&mut self, groups: Groups, keepalive: Duration, now: Instant) {
+        self.watch.eyes().look(groups, keepalive, now, &mut self.vips.borrow_mut(), &mut self.events);
+    }
+
+    /// Reads what has been answered, past the reactor, which may not have looked since. To be called before silence is
+    /// judged; [`Resources::told`] has what came of it.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the loop calls it once the node says what to look for"))]
+    pub fn sweep(&mut self, now: Instant) {
+        self.watch.eyes().sweep(now, &self.vips.borrow(), &mut self.events);
+    }
+
+    /// The next event that needs no waiting for.
+    pub fn told(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
     fn poll_steps(&mut self, cx: &mut Context<'_>) {
         self.retired
             .retain_mut(|group| group.running.as_mut().is_some_and(|(_, step)| step.as_mut().poll(cx).is_pending()));
@@ -294,6 +316,15 @@ impl Resources {
             }
         }
     }
+}
+
+/// The VIPs of these groups, each with the number of its group.
+fn numbered<'a>(plans: impl Iterator<Item = &'a GroupPlan>) -> Vec<(u8, VipSpec)> {
+    let vips = |(group, plan): (u8, &'a GroupPlan)| {
+        let vip = move |item: &Item| if let Item::Vip(vip) = item { Some((group, vip.clone())) } else { None };
+        plan.items.iter().filter_map(vip)
+    };
+    (0..).zip(plans).flat_map(vips).collect()
 }
 
 impl Group {

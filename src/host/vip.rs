@@ -2,7 +2,6 @@
 //!
 //! The address is in the kernel first and is announced in the same call; nothing is waited for in between.
 
-mod claims;
 mod place;
 pub mod route;
 mod secondaries;
@@ -10,6 +9,7 @@ mod secondaries;
 mod tests;
 mod watch;
 
+pub use place::Place;
 pub use watch::{VipReport, Watch};
 
 use std::fmt;
@@ -24,7 +24,6 @@ use super::announce::Announcer;
 use super::clock;
 use super::netlink::{Address, Kernel, LOOPBACK, is};
 use super::resources::{Level, Log};
-use place::Place;
 use secondaries::Promotion;
 
 /// `IFNAMSIZ` less its NUL: the kernel refuses a longer label.
@@ -176,13 +175,9 @@ impl Vips {
         self.announcer.again(now, interface);
     }
 
-    /// Asks the LAN once who has these VIPs. One that belongs nowhere now, for want of a route or an interface, is left
-    /// out.
-    fn probe(&mut self, specs: &[&VipSpec]) {
-        let addresses = self.kernel.addresses().unwrap_or_default();
-        let place = |spec: &&VipSpec| Some((spec.address, Place::of(spec, &addresses).ok()?.index));
-        let places: Vec<_> = specs.iter().filter_map(place).collect();
-        self.announcer.probe(&places);
+    /// Every address of this node; none where they cannot be listed.
+    pub fn all(&mut self) -> Vec<Address> {
+        self.kernel.addresses().unwrap_or_default()
     }
 
     /// Sends the announcements that are due.

@@ -40,8 +40,31 @@ pub fn ethernet() {
     }
 }
 
-/// Another station at the end of the cable: `lan0` in a network namespace of its own, until this is dropped.
+/// A switch at the end of the cable of `eth0`, with these stations at cables of their own, each with these addresses.
+/// Their ports are `port1` and so on; that of `eth0` is `lan0`.
+pub fn switch(stations: &[&[&str]]) -> Vec<Station> {
+    ip("link add switch0 type bridge stp_state 0 mcast_snooping 0");
+    // It only forwards: it has no addresses, and this node's are none of its business.
+    ip("link set switch0 arp off addrgenmode none up");
+    plug("lan0");
+    let cable = |(number, addresses): (usize, &&[&str])| {
+        let (port, station) = (format!("port{}", number + 1), format!("lan{}", number + 1));
+        ip(&format!("link add {port} type veth peer name {station}"));
+        plug(&port);
+        Station::at(&station, &port, addresses)
+    };
+    stations.iter().enumerate().map(cable).collect()
+}
+
+fn plug(port: &str) {
+    let setting = format!("/proc/sys/net/ipv6/conf/{port}/disable_ipv6");
+    std::fs::write(setting, "1").expect("the port is there");
+    ip(&format!("link set {port} master switch0 up"));
+}
+
+/// Another station at the end of a cable, which is in a network namespace of its own until this is dropped.
 pub struct Station {
+    interface: String,
     orders: Option<Sender<String>>,
     answers: Receiver<String>,
     thread: Option<JoinHandle<()>>,
@@ -50,6 +73,11 @@ pub struct Station {
 impl Station {
     /// Takes `lan0` away, gives it these addresses, and waits until both ends of the cable have a carrier.
     pub fn with(addresses: &[&str]) -> Self {
+        Self::at("lan0", "eth0", addresses)
+    }
+
+    /// The same at another cable.
+    fn at(interface: &str, end: &str, addresses: &[&str]) -> Self {
         let (told, tid) = channel();
         let (orders, heard) = channel::<String>();
         let (answer, answers) = channel();
@@ -61,16 +89,17 @@ impl Station {
             }
         });
         let tid = tid.recv().expect("the station has begun");
-        ip(&format!("link set lan0 netns {tid}"));
-        let station = Self { orders: Some(orders), answers, thread: Some(thread) };
-        station.ip("link set lan0 up");
+        ip(&format!("link set {interface} netns {tid}"));
+        let station = Self { interface: interface.to_owned(), orders: Some(orders), answers, thread: Some(thread) };
+        station.ip(&format!("link set {interface} up"));
         for address in addresses {
             let nodad = if address.contains(':') { " nodad" } else { "" };
-            station.ip(&format!("address add {address} dev lan0{nodad}"));
+            station.ip(&format!("address add {address} dev {interface}{nodad}"));
         }
         let begun = clock::now();
         let up = |shown: String| shown.contains("state UP");
-        while !up(ip("link show dev eth0")) || !up(station.ip("link show dev lan0")) {
+        let shown = format!("link show dev {interface}");
+        while !up(ip(&format!("link show dev {end}"))) || !up(station.ip(&shown)) {
             assert!(clock::now().since(begun) < PATIENCE, "no carrier");
         }
         station
@@ -84,10 +113,17 @@ impl Station {
 
     /// Its MAC.
     pub fn mac(&self) -> [u8; 6] {
-        let shown = self.ip("-o link show dev lan0");
-        let text = shown.split_once("link/ether ").expect("lan0 is an Ethernet").1;
+        let shown = self.ip(&format!("-o link show dev {}", self.interface));
+        let text = shown.split_once("link/ether ").expect("it is an Ethernet").1;
         let bytes = text[..17].split(':').map(|byte| u8::from_str_radix(byte, 16).expect("two digits"));
         bytes.collect::<Vec<_>>().try_into().expect("six bytes")
+    }
+}
+
+impl Station {
+    /// Asks its LAN for an address that nobody has: the others hear of it.
+    pub fn speak(&self) {
+        let _ = self.ip(&format!("neighbour replace 192.168.20.250 dev {} use", self.interface));
     }
 }
 

@@ -1,6 +1,6 @@
 //! Other groups while the daemon runs. What stays the same is not touched.
 
-use super::{Group, GroupPlan, Item, Resources, Steps, Verb};
+use super::{Group, GroupPlan, Item, Resources, Steps, Verb, numbered};
 
 impl Resources {
     /// Takes new plans. `kept` says for each which old group it was, `held` which of the new groups run here. No step is
@@ -19,6 +19,7 @@ impl Resources {
             };
             self.groups.push(group);
         }
+        self.watch.watch_over(numbered(self.groups.iter().map(|group| &group.steps.plan)), &self.log);
         for mut group in before.into_iter().flatten() {
             group.begin(Verb::Drop);
             self.retired.push(group);

@@ -2,6 +2,7 @@
 
 mod bench;
 mod claims;
+mod eyes;
 mod faults;
 mod ipv6;
 mod scripts;

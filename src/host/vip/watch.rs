@@ -9,9 +9,9 @@ use lubdub::time::{Duration, Instant};
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
-use super::claims::{self, Claims};
 use super::{Loss, VipSpec, Vips, millis};
 use crate::host::clock;
+use crate::host::eyes::{self, Eyes};
 use crate::host::netlink::{Link, Monitor, Notice};
 use crate::host::resources::{Event, Level, Log};
 
@@ -49,45 +49,45 @@ pub struct Watch {
     bursts: Vec<Burst>,
     /// How often each VIP was put back; those never lost are not in it.
     put_back: Vec<(IpAddr, u64)>,
-    claims: Claims,
+    eyes: Eyes,
     retry: Option<Instant>,
 }
 
 impl Watch {
-    /// Listens from now on, also for other stations that have one of these VIPs. To be called within the runtime,
-    /// before the first VIP is added.
+    /// Listens from now on, also for other stations that have one of these VIPs; each comes with the number of its
+    /// group. To be called within the runtime, before the first VIP is added.
     ///
     /// # Errors
     /// No netlink socket, or the interfaces cannot be listed.
-    pub fn new(mut specs: Vec<VipSpec>, log: &Log) -> io::Result<Self> {
+    pub fn new(specs: Vec<(u8, VipSpec)>, log: &Log) -> io::Result<Self> {
         let monitor = Monitor::new()?;
-        let mut seen = Vec::new();
-        specs.retain(|spec| {
-            let first = !seen.contains(&spec.address);
-            seen.push(spec.address);
-            first
-        });
-        let (claims, reasons) = Claims::new(specs);
-        for why in reasons {
-            log(Level::Warning, format_args!("other stations that use a VIP will not all be noticed: {why}"));
-        }
-        Ok(Self { monitor, links: links()?, bursts: Vec::new(), put_back: Vec::new(), claims, retry: None })
+        let (eyes, reasons) = Eyes::new(specs);
+        unnoticed(&reasons, log);
+        Ok(Self { monitor, links: links()?, bursts: Vec::new(), put_back: Vec::new(), eyes, retry: None })
+    }
+
+    /// Other VIPs or groups.
+    pub fn watch_over(&mut self, specs: Vec<(u8, VipSpec)>, log: &Log) {
+        unnoticed(&self.eyes.watch_over(specs), log);
+    }
+
+    /// The eyes: who has a VIP.
+    pub fn eyes(&mut self) -> &mut Eyes {
+        &mut self.eyes
     }
 
     /// How the VIPs fare.
     pub fn vips(&self) -> impl Iterator<Item = VipReport> {
-        self.claims.strangers().map(|(address, stranger)| VipReport {
+        self.eyes.strangers().map(|(address, stranger)| VipReport {
             address,
             put_back: self.put_back.iter().find(|(a, _)| *a == address).map_or(0, |(_, count)| *count),
-            used_by: stranger.map(|stranger| (claims::shown(stranger.mac), stranger.count)),
+            used_by: stranger.map(|stranger| (eyes::shown(stranger.mac), stranger.count)),
         })
     }
 
     /// What the peer has told of its MACs: it is no stranger.
     pub fn know_peer(&mut self, macs: &[[u8; 6]], now: Instant, events: &mut VecDeque<Event>) {
-        let mut news = Vec::new();
-        self.claims.know_peer(macs, now, &mut news);
-        events.extend(news.into_iter().map(Event::Alarm));
+        self.eyes.know_peer(macs, now, events);
     }
 
     /// Takes what the kernel has said, acts on it, and appends what there is to tell. Wakes for the next notice.
@@ -109,33 +109,17 @@ impl Watch {
             self.retry = vips.misses().then(|| now + RETRY);
         }
         self.end_bursts(now, events);
-        self.look_for_strangers(cx, now, vips, events);
+        self.eyes.poll(cx, now, vips, events);
     }
 
-    /// When a burst is over and its count is to be told, a VIP is to be tried again, or strangers are to be asked for.
+    /// When a burst is over and its count is to be told, a VIP is to be tried again, or there is something to ask.
     pub fn wake_at(&self) -> Option<Instant> {
-        self.bursts.iter().map(|b| b.last + BURST).chain(self.retry).chain(self.claims.wake_at()).min()
-    }
-
-    fn look_for_strangers(
-        &mut self,
-        cx: &mut Context<'_>,
-        now: Instant,
-        vips: &mut Vips,
-        events: &mut VecDeque<Event>,
-    ) {
-        let mut news = Vec::new();
-        let held = |address| vips.holds(address);
-        self.claims.poll(cx, now, &held, &mut news);
-        events.extend(news.into_iter().map(Event::Alarm));
-        let due = self.claims.due(now, &held);
-        if !due.is_empty() {
-            vips.probe(&due);
-        }
+        self.bursts.iter().map(|b| b.last + BURST).chain(self.retry).chain(self.eyes.wake_at()).min()
     }
 
     /// True when a VIP may be missing after this.
     fn notice(&mut self, notice: Notice, now: Instant, vips: &mut Vips, events: &mut VecDeque<Event>) -> bool {
+        self.eyes.stale();
         match notice {
             Notice::Removed(address) => return vips.holds(address),
             Notice::Link(link) => self.link(link, now, vips, events),
@@ -166,7 +150,7 @@ impl Watch {
         }
         if ran != link.running {
             if link.running {
-                self.claims.ask_again(now);
+                self.eyes.ask_again(now);
             }
             events.push_back(carrier(&link));
         }
@@ -241,6 +225,12 @@ impl Watch {
             }
             goes_on
         });
+    }
+}
+
+fn unnoticed(reasons: &[String], log: &Log) {
+    for why in reasons {
+        log(Level::Warning, format_args!("other stations that use a VIP will not all be noticed: {why}"));
     }
 }
 

@@ -119,25 +119,30 @@ pub fn item(text: &str) -> Item {
     Item::Script { name: words.next().unwrap(), args: words.collect() }
 }
 
-/// Frames that arrive at the other end of the cable.
-pub struct Ear(OwnedFd);
+/// Frames that arrive at an interface.
+pub struct Ear(OwnedFd, usize);
 
 impl Ear {
-    /// Listens from now on.
+    /// Listens from now on at the other end of the cable.
     pub fn new() -> Self {
+        Self::at("lan0")
+    }
+
+    /// Listens from now on at this interface.
+    pub fn at(interface: &str) -> Self {
+        let index = nix::net::if_::if_nametoindex(interface).unwrap() as usize;
         let flags = SockFlag::SOCK_NONBLOCK;
-        Self(socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll).unwrap())
+        Self(socket(AddressFamily::Packet, SockType::Raw, flags, SockProtocol::EthAll).unwrap(), index)
     }
 
     /// What every announcement heard since the last call was about, with the MAC that it named: the operation of an ARP
     /// for a VIP, or the type of a neighbour advertisement.
     pub fn heard(&self) -> Vec<(u8, IpAddr, [u8; 6])> {
-        let lan = nix::net::if_::if_nametoindex("lan0").unwrap() as usize;
         let mut heard = Vec::new();
         let mut frame = [0; 128];
         while let Ok((length, from)) = recvfrom::<LinkAddr>(self.0.as_raw_fd(), &mut frame) {
             // Both ends are of one kernel, which answers for its addresses at either (ip-sysctl, `arp_ignore`).
-            if from.is_none_or(|from| from.ifindex() != lan || from.pkttype() == libc::PACKET_OUTGOING) {
+            if from.is_none_or(|from| from.ifindex() != self.1 || from.pkttype() == libc::PACKET_OUTGOING) {
                 continue;
             }
             let frame = &frame[..length];

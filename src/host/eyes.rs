@@ -1,0 +1,393 @@
+//! The eyes of the node: who has a VIP, asked and heard on its LAN, and whether this node would hear it (rules.md EYES).
+//!
+//! Claims are heard all the time, also unasked. Probes are sent while a group is looked for. Along with them the other
+//! stations of the LAN are asked, since silence means something only where an answer would have come through. The proof
+//! is taken anew when answers stop: what silences an owner for this node may be a switch.
+
+mod ears;
+mod filter;
+mod lan;
+mod lans;
+mod look;
+mod pace;
+mod stations;
+mod strangers;
+
+pub use strangers::{Stranger, shown};
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::task::Context;
+
+use lubdub::node::Groups;
+use lubdub::time::{Duration, Instant};
+use nix::net::if_::if_nametoindex;
+
+use super::clock;
+use super::netlink::Address;
+use super::resources::Event;
+use super::vip::{Place, VipSpec, Vips};
+use ears::{Claim, Ears, NeverPause};
+use lans::Lans;
+use look::Look;
+use strangers::{Claimants, Due, Questions};
+
+/// The MAC of an Ethernet station.
+pub type Mac = [u8; 6];
+
+/// Between two rounds of probes when nothing changes: this or a keepalive, whichever is longer.
+const SLOW: Duration = Duration::from_millis(100);
+/// How often the interfaces are looked at and the stations that were heard are noted.
+const SAMPLE: Duration = Duration::from_secs(60);
+
+/// What the eyes tell of a group, by its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sighting {
+    /// One probe for each of its VIPs is on the LAN.
+    Probed { group: u8 },
+    /// Somebody else said that it has a VIP of the group, asked or not.
+    Answered { group: u8, by: By },
+    /// What silence is worth, when the looking begins and whenever it changes.
+    Eyes { group: u8, sight: Sight },
+}
+
+/// Who said it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// A MAC that the peer has told.
+    Peer,
+    /// Any other, as long as the peer has told none also the peer's.
+    Stranger,
+}
+
+/// Whether this node would hear an answer. The least of a group's interfaces counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sight {
+    /// No carrier, or no interface.
+    Cut,
+    /// A carrier, and no station was heard since the looking or the silence began, although some are known. They are
+    /// known by their ARP: on a LAN of IPv6 alone the carrier has to do.
+    Closed,
+    /// It would: one was heard since, or none was ever there to be heard.
+    Open,
+}
+
+/// A VIP, and where it is asked for.
+struct Vip {
+    group: u8,
+    spec: VipSpec,
+    /// Its interface now.
+    interface: Option<u32>,
+    claimants: Claimants,
+}
+
+/// The eyes.
+pub struct Eyes {
+    vips: Vec<Vip>,
+    lans: Lans,
+    ears: Ears,
+    looks: Vec<Look>,
+    questions: Questions,
+    /// Interfaces or addresses may have changed.
+    stale: bool,
+    sample_at: Option<Instant>,
+    heard: Vec<Claim>,
+}
+
+impl Eyes {
+    /// For these VIPs, each with the number of its group; an address counts once. Returns too why something will not be
+    /// noticed: no permission for a socket (`EPERM` without CAP_NET_RAW), too many VIPs. To be called within the runtime.
+    pub fn new(vips: Vec<(u8, VipSpec)>) -> (Self, Vec<String>) {
+        let (lans, refused) = Lans::new();
+        let mut eyes = Self {
+            vips: Vec::new(),
+            lans,
+            ears: Ears::new(Vec::new(), &[]).0,
+            looks: Vec::new(),
+            questions: Questions::new(false),
+            stale: true,
+            sample_at: None,
+            heard: Vec::new(),
+        };
+        let mut reasons = eyes.watch_over(vips);
+        let why = refused.map(|error| format!("no socket to ask for them ({error})"));
+        reasons.extend(why.filter(|_| !eyes.vips.is_empty()));
+        (eyes, reasons)
+    }
+
+    /// Other VIPs, or other groups. What is known of those that stay is kept; nothing is looked for until it is said
+    /// anew, because the numbers of the groups may mean others now. Reasons as for [`Eyes::new`].
+    pub fn watch_over(&mut self, vips: Vec<(u8, VipSpec)>) -> Vec<String> {
+        let mut before = std::mem::take(&mut self.vips);
+        for (group, spec) in vips {
+            if self.vips.iter().all(|vip| vip.spec.address != spec.address) {
+                let known = before.iter_mut().find(|vip| vip.spec.address == spec.address);
+                let claimants = known.map(|vip| std::mem::take(&mut vip.claimants)).unwrap_or_default();
+                self.vips.push(Vip { group, spec, interface: None, claimants });
+            }
+        }
+        let (ears, reasons) = Ears::new(self.vips.iter().map(|vip| vip.spec.address).collect(), self.lans.peer());
+        self.ears = ears;
+        self.looks.clear();
+        self.questions = Questions::new(!self.vips.is_empty());
+        self.sample_at = (!self.vips.is_empty()).then_some(Instant::ZERO);
+        self.stale = true;
+        reasons
+    }
+
+    /// What the peer has told of its MACs.
+    pub fn know_peer(&mut self, macs: &[Mac], now: Instant, news: &mut VecDeque<Event>) {
+        if macs.is_empty() || self.lans.peer() == macs {
+            return;
+        }
+        self.lans.know_peer(macs);
+        if let Err(error) = self.ears.know_peer(macs) {
+            news.push_back(Event::Note(format!("its peer's claims of VIPs are not told apart in a flood: {error}")));
+        }
+        for vip in &mut self.vips {
+            if let Some(alarm) = vip.claimants.know_peer(macs, now, vip.spec.address) {
+                news.push_back(Event::Alarm(alarm));
+                self.questions.keep_asking(now);
+            }
+        }
+        self.lans.listen(now, !self.looks.is_empty());
+    }
+
+    /// Looks for these groups from now on, and for no others. A group without a VIP cannot be looked for. Between two
+    /// rounds passes a hundredth of a second at first, and when nothing changes `keepalive`, at least a tenth.
+    pub fn look(
+        &mut self,
+        groups: Groups,
+        keepalive: Duration,
+        now: Instant,
+        vips: &mut Vips,
+        news: &mut VecDeque<Event>,
+    ) {
+        let wanted = |group: u8| groups.checked_shr(group.into()).unwrap_or(0) & 1 != 0;
+        let looked = !self.looks.is_empty();
+        self.looks.retain(|look| wanted(look.group));
+        let mut begun: Vec<u8> = self.vips.iter().map(|vip| vip.group).filter(|group| wanted(*group)).collect();
+        begun.retain(|group| !self.looks.iter().any(|look| look.group == *group));
+        begun.dedup();
+        if begun.is_empty() {
+            if looked && self.looks.is_empty() {
+                self.lans.listen(now, false);
+            }
+            return;
+        }
+        self.refresh(now, vips, news);
+        self.lans.take(&self.vips, now);
+        if self.looks.is_empty() {
+            self.lans.forget(now);
+        }
+        let slow = keepalive.max(SLOW);
+        self.looks.extend(begun.into_iter().map(|group| Look::new(group, now, slow)));
+        self.lans.listen(now, true);
+        self.see(now, news);
+    }
+
+    /// Interfaces or addresses may have changed.
+    pub fn stale(&mut self) {
+        self.stale = true;
+    }
+
+    /// A carrier is back: who uses a VIP is asked from the beginning.
+    pub fn ask_again(&mut self, now: Instant) {
+        if !self.vips.is_empty() {
+            self.questions.again(now);
+        }
+    }
+
+    /// Takes what was claimed, asks what is due, and appends what there is to tell. Wakes for the next claim.
+    pub fn poll(&mut self, cx: &mut Context<'_>, now: Instant, vips: &mut Vips, news: &mut VecDeque<Event>) {
+        if self.sample_at.is_some_and(|at| now >= at) {
+            self.sample(now, vips, news);
+        } else if self.stale {
+            self.refresh(now, vips, news);
+        }
+        let mut heard = std::mem::take(&mut self.heard);
+        self.ears.poll(cx, now, self.never_pause(), &mut heard);
+        self.heard = heard;
+        self.judge(now, vips, news);
+        self.turn(now, vips, news);
+        self.ask_for_strangers(now, vips);
+    }
+
+    /// Takes what was claimed, past the reactor, which may not have looked since. To be called before silence is judged.
+    pub fn sweep(&mut self, now: Instant, vips: &Vips, news: &mut VecDeque<Event>) {
+        self.ears.sweep(self.never_pause(), &mut self.heard);
+        self.judge(now, vips, news);
+    }
+
+    /// When there is something to ask, or to hear again.
+    pub fn wake_at(&self) -> Option<Instant> {
+        let looks = self.looks.iter().map(|look| look.pace.wake_at());
+        looks.chain(self.questions.wake_at()).chain(self.ears.wake_at()).chain(self.sample_at).min()
+    }
+
+    /// The VIPs, each with the stranger that has it.
+    pub fn strangers(&self) -> impl Iterator<Item = (IpAddr, Option<Stranger>)> {
+        self.vips.iter().map(|vip| (vip.spec.address, vip.claimants.stranger()))
+    }
+
+    fn never_pause(&self) -> NeverPause {
+        match (self.looks.is_empty(), self.lans.peer().is_empty()) {
+            (true, _) => NeverPause::Nobody,
+            (false, false) => NeverPause::Peer,
+            (false, true) => NeverPause::Anybody,
+        }
+    }
+
+    /// Tells of each group once, however many claims were heard.
+    fn judge(&mut self, now: Instant, vips: &Vips, news: &mut VecDeque<Event>) {
+        let (mut by_peer, mut by_strangers): (Groups, Groups) = (0, 0);
+        let mut heard = std::mem::take(&mut self.heard);
+        for claim in heard.drain(..) {
+            match self.claimed(claim, now, vips, news) {
+                Some((group, By::Peer)) => by_peer |= bit(group),
+                Some((group, By::Stranger)) => by_strangers |= bit(group),
+                None => {}
+            }
+        }
+        self.heard = heard;
+        for group in (0..Groups::BITS as u8).filter(|group| (by_peer | by_strangers) & bit(*group) != 0) {
+            self.looks.iter_mut().filter(|look| look.group == group).for_each(|look| look.pace.answered());
+            for (by, groups) in [(By::Peer, by_peer), (By::Stranger, by_strangers)] {
+                if groups & bit(group) != 0 {
+                    news.push_back(Event::Seen(Sighting::Answered { group, by }));
+                }
+            }
+        }
+    }
+
+    /// Who it was that claims a VIP of which group; None for this node itself.
+    fn claimed(&mut self, claim: Claim, now: Instant, vips: &Vips, news: &mut VecDeque<Event>) -> Option<(u8, By)> {
+        let vip = self.vips.iter_mut().find(|vip| vip.spec.address == claim.address)?;
+        if self.lans.is_own(claim.mac) {
+            return None;
+        }
+        if self.lans.peer().contains(&claim.mac) {
+            return Some((vip.group, By::Peer));
+        }
+        if vip.is_elsewhere(claim.interface) {
+            return None;
+        }
+        let (held, peer_known) = (vips.holds(claim.address), !self.lans.peer().is_empty());
+        if let Some(alarm) = vip.claimants.hear(claim.mac, now, claim.address, held, peer_known) {
+            news.push_back(Event::Alarm(alarm));
+        }
+        if vip.claimants.stranger().is_some() {
+            self.questions.keep_asking(now);
+        }
+        Some((vip.group, By::Stranger))
+    }
+
+    /// Ends the rounds whose answers had their time, and begins those that are due.
+    fn turn(&mut self, now: Instant, vips: &mut Vips, news: &mut VecDeque<Event>) {
+        if self.looks.iter().all(|look| now < look.pace.wake_at()) {
+            return;
+        }
+        self.sweep(now, vips, news);
+        self.lans.take(&self.vips, now);
+        let (mut settled, mut fell_silent) = (false, false);
+        for outcome in self.looks.iter_mut().filter_map(|look| look.settle(now)) {
+            settled = true;
+            fell_silent |= outcome.quick && !outcome.answered;
+        }
+        if fell_silent {
+            // Nothing may be concluded from it if the carrier went at the same time, and the kernel may tell that late.
+            self.refresh(now, vips, news);
+        } else if settled {
+            self.see(now, news);
+        }
+        for look in self.looks.iter_mut().filter(|look| look.pace.is_due(now)) {
+            let group = self.vips.iter().filter(|vip| vip.group == look.group);
+            let sent = group.clone().fold(true, |all, vip| all & self.lans.probe(vip, true));
+            self.lans.ask_stations(group);
+            if sent {
+                look.sent(now, clock::now());
+                news.push_back(Event::Seen(Sighting::Probed { group: look.group }));
+            } else {
+                look.pace.missed(now);
+                self.stale = true;
+            }
+        }
+    }
+
+    /// Tells what the eyes are where that has changed.
+    fn see(&mut self, now: Instant, news: &mut VecDeque<Event>) {
+        for look in &mut self.looks {
+            let group = self.vips.iter().filter(|vip| vip.group == look.group);
+            let least = group.map(|vip| self.lans.sight(vip, look.since())).min();
+            if let Some(sight) = look.see(least.unwrap_or(Sight::Cut), now) {
+                news.push_back(Event::Seen(Sighting::Eyes { group: look.group, sight }));
+            }
+        }
+    }
+
+    /// Once a minute.
+    fn sample(&mut self, now: Instant, vips: &mut Vips, news: &mut VecDeque<Event>) {
+        self.sample_at = Some(now + SAMPLE);
+        self.refresh(now, vips, news);
+        self.lans.take(&self.vips, now);
+        if self.looks.is_empty() {
+            self.lans.forget(now);
+            self.lans.listen(now, false);
+        }
+    }
+
+    /// Looks where each VIP belongs now, and how its interface fares.
+    fn refresh(&mut self, now: Instant, vips: &mut Vips, news: &mut VecDeque<Event>) {
+        self.stale = false;
+        if self.vips.is_empty() {
+            return;
+        }
+        let addresses = vips.all();
+        self.vips.iter_mut().for_each(|vip| vip.find(&addresses));
+        let renewal = self.lans.renew(&self.vips, &addresses, now, !self.looks.is_empty());
+        for look in &mut self.looks {
+            let mut group = self.vips.iter().filter(|vip| vip.group == look.group);
+            if group.any(|vip| vip.interface.is_some_and(|interface| renewal.back.contains(&interface))) {
+                look.prove_again(now);
+            }
+        }
+        let deaf = |why| format!("which stations there are is not known on {why}: its carrier alone counts");
+        news.extend(renewal.deaf.into_iter().map(deaf).map(Event::Note));
+        self.see(now, news);
+    }
+
+    /// Asks who else uses a VIP. One that this node holds is asked for too: its own kernel does not hear the question.
+    fn ask_for_strangers(&mut self, now: Instant, vips: &Vips) {
+        let mut doubted = false;
+        for vip in &mut self.vips {
+            doubted |= vip.claimants.doubted(|| vips.holds(vip.spec.address));
+        }
+        if doubted {
+            self.questions.again(now);
+        }
+        let due = self.questions.due(now, self.vips.iter_mut().map(|vip| &mut vip.claimants));
+        let asked = |vip: &&Vip| due == Due::Everything || due == Due::Strangers && vip.claimants.stranger().is_some();
+        for vip in self.vips.iter().filter(asked) {
+            // A question that did not go out is asked again with the next ones.
+            self.lans.probe(vip, false);
+        }
+    }
+}
+
+impl Vip {
+    /// True for an interface that cannot be the VIP's; 0 is any.
+    fn is_elsewhere(&self, interface: u32) -> bool {
+        interface != 0 && self.spec.interface.is_some() && self.interface.is_some_and(|own| own != interface)
+    }
+
+    fn find(&mut self, addresses: &[Address]) {
+        self.interface = match &self.spec.interface {
+            Some(name) => if_nametoindex(name.as_str()).ok(),
+            None => Place::of(&self.spec, addresses).ok().map(|place| place.index),
+        };
+    }
+}
+
+fn bit(group: u8) -> Groups {
+    (1 as Groups).checked_shl(group.into()).unwrap_or(0)
+}
