@@ -7,6 +7,8 @@
 mod address;
 mod filter;
 #[cfg(test)]
+mod lateness;
+#[cfg(test)]
 pub mod namespace;
 mod renewal;
 #[cfg(test)]
