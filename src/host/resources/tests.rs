@@ -4,5 +4,6 @@ mod bench;
 mod claims;
 mod faults;
 mod ipv6;
+mod lease;
 mod scripts;
 mod vips;
