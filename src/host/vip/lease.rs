@@ -11,7 +11,7 @@ use std::net::IpAddr;
 use lubdub::time::{Duration, Instant};
 
 use super::secondaries::Promotion;
-use super::{Vips, interface_name, millis};
+use super::{Held, Vips, interface_name, millis};
 use crate::host::clock;
 use crate::host::netlink::{Address, Form, Lifetime, Renewal};
 use crate::host::resources::Level;
@@ -98,7 +98,10 @@ impl Vips {
             self.lease.late += 1;
             return;
         }
-        self.lease.term = Some(Term { from: now, until });
+        if self.lease.term.replace(Term { from: now, until }).is_none() {
+            let held: Vec<_> = self.held.iter().map(|held| (held.entry.address, held.entry.index)).collect();
+            held.into_iter().for_each(|(address, index)| self.guard(address, index));
+        }
         if self.held.is_empty() {
             return;
         }
@@ -168,22 +171,19 @@ impl Vips {
         self.lease.late
     }
 
-    /// Makes up for renewals that were refused: the kernel does not take their form. False while one is still refused.
-    pub(super) fn renew_plainly(&mut self, addresses: &[Address], lifetime: Lifetime) -> bool {
-        let there = |held: &super::Held| held.unrenewed && addresses.iter().any(|a| held.is(a));
-        let mut renewed = true;
+    /// Makes up for renewals that were refused although the VIP is there: this kernel does not take their form.
+    pub(super) fn renew_plainly(&mut self, addresses: &[Address], lifetime: Lifetime) {
+        let there = |held: &Held| held.unrenewed && addresses.iter().any(|a| held.is(a));
         for held in self.held.iter_mut().filter(|held| there(held)) {
             held.unrenewed = false;
             held.renewal = Renewal::of(&held.entry, Form::Plain);
             let mut why = None;
             let outcome = self.kernel.renew(std::iter::once(&mut held.renewal), lifetime, |_, error| why = Some(error));
             if let Some(error) = why.or(outcome.err()) {
-                renewed = false;
                 let address = held.entry.address;
                 (self.log)(Level::Error, format_args!("the lease of {address} cannot be renewed: {error}"));
             }
         }
-        renewed
     }
 
     /// For as long as a VIP is held on a lease, its end must not take the other addresses of its interface with it.
