@@ -89,7 +89,7 @@ impl Vips {
     /// next renewal get what remains until then.
     ///
     /// Nothing is renewed, and the former end stays, more than 5 ms after the beat (counted), and when the lease is
-    /// shorter than a second. VIPs whose former lease has run out are removed, see [`Vips::expire`].
+    /// shorter than a second. One request that took longer than that is followed by another, for what remains (counted). VIPs whose former lease has run out are removed, see [`Vips::expire`].
     pub fn renew(&mut self, until: Instant, now: Instant) {
         let begun = clock::now();
         self.expire(begun);
@@ -106,7 +106,8 @@ impl Vips {
             return;
         }
         self.renew_for(Lifetime::Seconds(seconds));
-        // Whoever held the kernel's lock for longer has made the lease longer.
+        // Whoever held the kernel's lock meanwhile has made the lease longer. (Of one second nothing can be taken back;
+        // the lateness that the peer counts with has room for a tenth of a second, and the next beat pays for it.)
         let ended = clock::now();
         if ended.since(now) > PROMPT {
             self.lease.late += 1;
