@@ -21,10 +21,13 @@ const FOREVER: u32 = u32::MAX;
 /// soonest (`ADDRCONF_TIMER_FUZZ_MAX`; before Linux 6.14 any address of any network namespace), otherwise up to a quarter
 /// of a second late (`ADDRCONF_TIMER_FUZZ`), and its timer is late by up to an eighth of what it was set to
 /// (kernel/time/timer.c, `LVL_GRAN`). So 1.35 s bound it for lifetimes of up to 8 s, and no longer for those of 16 s and
-/// more. Measured at 250 Hz, 40 rounds each (netlink/lateness.rs), least, median and most: 1 s 2, 25, 257 ms; 2 s 11, 31,
+/// more. It may also come up to 20 ms early (`ADDRCONF_TIMER_FUZZ_MINUS`).
+///
+/// Measured at 250 Hz, 40 rounds each (netlink/lateness.rs), least, median and most: 1 s 2, 25, 257 ms; 2 s 11, 31,
 /// 344 ms; 3 s 25, 212, 359 ms; three of 2 s renewed in one turn 5, 31, 478 ms; beside an address of somebody else's that
-/// ends just before 35, 968, 1000 ms; 10 s 64, 204, 431 ms; 20 s 48, 1513, 2068 ms. It may also come up to 20 ms early
-/// (`ADDRCONF_TIMER_FUZZ_MINUS`).
+/// ends just before 35, 968, 1000 ms; 10 s 64, 204, 431 ms; 20 s 48, 1513, 2068 ms. The end also waits for the kernel's
+/// lock of the network (RTNL), which nothing bounds: beside tests that unmake namespaces an end just after another's was
+/// seen up to 1.15 s late, and once, without realtime priority for the one who measured, 1.41 s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lifetime {
     /// Until it is removed.
