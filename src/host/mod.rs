@@ -429,9 +429,13 @@ impl Daemon {
                     resources::Verb::Start => Verb::Start,
                     resources::Verb::Stop => Verb::Stop,
                     resources::Verb::Drop => Verb::Drop,
+                    // Of no interest to a node that does not adopt.
+                    resources::Verb::Inventory => return,
                 };
                 self.tell(Input::Done { group: group as u8, verb, ok: result == StepResult::Done });
             }
+            // The node neither adopts nor leases yet; the resources have written what there is for the log.
+            Event::Found { .. } | Event::Lapsed { .. } => {}
             Event::Carrier { name, up } => {
                 let state = if up { "carrier" } else { "no carrier" };
                 self.say(Level::Notice, format_args!("interface {name}: {state}"));

@@ -5,23 +5,31 @@
 //! Requests are synchronous: the kernel answers within the system call, so the answer is there when it is waited for.
 
 mod address;
+mod filter;
+#[cfg(test)]
+mod lateness;
 #[cfg(test)]
 pub mod namespace;
+mod renewal;
+#[cfg(test)]
+mod tests;
 
-pub use address::Address;
+pub use address::{Address, Lifetime};
+pub use renewal::{Form, Renewal};
 
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::AsFd;
 use std::task::{Context, Poll, ready};
 
-use lubdub::time::Duration;
+use lubdub::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use rtnetlink::packet_core::Emitable;
 use rtnetlink::packet_route::address::AddressMessage;
 use rtnetlink::sys::protocols::NETLINK_ROUTE;
 use rtnetlink::sys::{AsyncSocket, Socket, SocketAddr, TokioSocket};
+use socket2::SockRef;
 
 use super::clock;
 
@@ -36,6 +44,7 @@ const RTM_GETADDR: u16 = 22;
 pub const NLM_F_REQUEST: u16 = 0x1;
 pub const NLM_F_ACK: u16 = 0x4;
 pub const NLM_F_DUMP_INTR: u16 = 0x10;
+const NLM_F_REPLACE: u16 = 0x100;
 const NLM_F_EXCL: u16 = 0x200;
 pub const NLM_F_DUMP: u16 = 0x300;
 pub const NLM_F_CREATE: u16 = 0x400;
@@ -68,6 +77,8 @@ pub struct Kernel {
     socket: Socket,
     sequence: u32,
     buffer: Vec<u8>,
+    /// The request that is sent.
+    outgoing: Vec<u8>,
 }
 
 impl Kernel {
@@ -79,7 +90,7 @@ impl Kernel {
         let mut socket = Socket::new(NETLINK_ROUTE)?;
         socket.bind_auto()?;
         socket.set_non_blocking(true)?;
-        Ok(Self { socket, sequence: 0, buffer: vec![0; DATAGRAM] })
+        Ok(Self { socket, sequence: 0, buffer: vec![0; DATAGRAM], outgoing: Vec::new() })
     }
 
     /// Every IPv4 and IPv6 address of this network namespace.
@@ -133,24 +144,13 @@ impl Kernel {
         mut each: impl FnMut(Message<'_>),
     ) -> io::Result<bool> {
         self.sequence = self.sequence.wrapping_add(1);
-        let request = request_bytes(kind, flags | NLM_F_REQUEST, self.sequence, body);
-        self.socket.send_to(&request, &SocketAddr::new(0, 0), 0)?;
+        self.outgoing.clear();
+        append(&mut self.outgoing, kind, flags | NLM_F_REQUEST, self.sequence, body);
+        self.socket.send_to(&self.outgoing, &SocketAddr::new(0, 0), 0)?;
         let deadline = clock::now() + ANSWER;
         let mut whole = true;
         loop {
-            let left = deadline.since(clock::now());
-            if left == Duration::ZERO || !readable(&self.socket, left)? {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer a netlink request"));
-            }
-            let mut window = &mut self.buffer[..];
-            let (length, from) = match self.socket.recv_from(&mut window, 0) {
-                Err(error) if retry(&error) => continue,
-                received => received?,
-            };
-            // Port 0 is the kernel; anybody else's datagram, or the late answer to an older request, is not ours.
-            if from.port_number() != 0 {
-                continue;
-            }
+            let length = self.receive(deadline)?;
             for message in messages(&self.buffer[..length]).filter(|m| m.sequence == self.sequence) {
                 whole &= message.flags & NLM_F_DUMP_INTR == 0;
                 match message.kind {
@@ -158,6 +158,23 @@ impl Kernel {
                     NLMSG_DONE => return Ok(whole),
                     _ => each(message),
                 }
+            }
+        }
+    }
+
+    /// The length of the kernel's next datagram, which is in the buffer.
+    fn receive(&mut self, deadline: Instant) -> io::Result<usize> {
+        loop {
+            let mut window = &mut self.buffer[..];
+            match self.socket.recv_from(&mut window, 0) {
+                // Port 0 is the kernel; anybody else's datagram is not for us.
+                Ok((length, from)) if from.port_number() == 0 => return Ok(length),
+                Err(error) if !retry(&error) => return Err(error),
+                _ => {}
+            }
+            let left = deadline.since(clock::now());
+            if left == Duration::ZERO || !readable(&self.socket, left)? {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer a netlink request"));
             }
         }
     }
@@ -184,16 +201,19 @@ pub fn readable(socket: &Socket, within: Duration) -> io::Result<bool> {
     }
 }
 
-fn request_bytes(kind: u16, flags: u16, sequence: u32, body: &AddressMessage) -> Vec<u8> {
+/// Appends one message of a request.
+fn append(bytes: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, body: &AddressMessage) {
+    let begin = bytes.len();
     let length = HEADER + body.buffer_len();
-    let mut bytes = vec![0; length];
+    // Attributes are padded to four bytes each, so that the next message begins where it must.
+    bytes.resize(begin + length, 0);
+    let message = &mut bytes[begin..];
     // The kernel takes no datagram of 4 GiB; the messages here are below 200 bytes.
-    bytes[0..4].copy_from_slice(&(length as u32).to_ne_bytes());
-    bytes[4..6].copy_from_slice(&kind.to_ne_bytes());
-    bytes[6..8].copy_from_slice(&flags.to_ne_bytes());
-    bytes[8..12].copy_from_slice(&sequence.to_ne_bytes());
-    body.emit(&mut bytes[HEADER..]);
-    bytes
+    message[0..4].copy_from_slice(&(length as u32).to_ne_bytes());
+    message[4..6].copy_from_slice(&kind.to_ne_bytes());
+    message[6..8].copy_from_slice(&flags.to_ne_bytes());
+    message[8..12].copy_from_slice(&sequence.to_ne_bytes());
+    body.emit(&mut message[HEADER..]);
 }
 
 /// One netlink message of a datagram.
@@ -280,6 +300,7 @@ impl Monitor {
     /// No descriptor left, or a kernel without netlink.
     pub fn new() -> io::Result<Self> {
         let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
+        SockRef::from(socket.socket_ref()).attach_filter(&filter::but_usable_addresses())?;
         socket.socket_mut().bind(&SocketAddr::new(0, GROUPS))?;
         Ok(Self { socket, buffer: vec![0; NOTICE] })
     }
@@ -340,66 +361,5 @@ fn attribute(payload: &[u8], kind: u16) -> Option<&[u8]> {
             return Some(value);
         }
         rest = rest.get(length.next_multiple_of(4)..)?;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::namespace::{ethernet, inside, ip};
-    use super::*;
-    use std::net::Ipv4Addr;
-
-    #[test]
-    fn a_cut_or_senseless_datagram_yields_nothing_and_ends() {
-        let whole = request_bytes(RTM_NEWADDR, 0, 7, &AddressMessage::default());
-        assert_eq!(messages(&whole).count(), 1);
-        for length in 0..whole.len() {
-            assert_eq!(messages(&whole[..length]).count(), 0);
-        }
-        for length in [0_u32, 3, 15, u32::MAX] {
-            let mut wrong = whole.clone();
-            wrong[..4].copy_from_slice(&length.to_ne_bytes());
-            assert_eq!(messages(&wrong).count(), 0);
-        }
-        for length in 0..64 {
-            assert_eq!(attribute(&vec![0; length], IFLA_IFNAME), None);
-        }
-    }
-
-    #[test]
-    fn added_listed_and_deleted_with_all_it_had() {
-        inside(|| {
-            ethernet();
-            let mut kernel = Kernel::new().unwrap();
-            let index = nix::net::if_::if_nametoindex("eth0").unwrap();
-            let vip = Ipv4Addr::new(192, 168, 20, 100);
-            let brd = Ipv4Addr::new(192, 168, 20, 255);
-            let entry = Address::new(index, vip.into(), 24, Some(brd), Some("eth0:0".into()));
-            kernel.add(&entry).unwrap();
-            assert!(is(&kernel.add(&entry).unwrap_err(), Errno::EEXIST));
-            let listed = kernel.addresses().unwrap();
-            let found = listed.iter().find(|a| a.same(&entry)).unwrap();
-            assert_eq!((found.label.as_deref(), found.broadcast()), (Some("eth0:0"), Some(brd)));
-            kernel.delete(&entry).unwrap();
-            kernel.delete(&entry).unwrap();
-            ip("link del eth0");
-            kernel.delete(&entry).unwrap();
-            assert!(is(&kernel.add(&entry).unwrap_err(), Errno::ENODEV));
-        });
-    }
-
-    #[test]
-    fn a_long_list_comes_whole() {
-        inside(|| {
-            ethernet();
-            let mut kernel = Kernel::new().unwrap();
-            let index = nix::net::if_::if_nametoindex("eth0").unwrap();
-            for number in 0..1_000_u32 {
-                let address = Ipv4Addr::from(u32::from(Ipv4Addr::new(10, 0, 0, 1)) + number);
-                kernel.add(&Address::new(index, address.into(), 16, None, None)).unwrap();
-            }
-            let listed = kernel.addresses().unwrap();
-            assert_eq!(listed.iter().filter(|a| a.index == index && a.address.is_ipv4()).count(), 1_000);
-        });
     }
 }

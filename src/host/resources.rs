@@ -4,6 +4,7 @@
 //! The loop orders steps with [`Resources::run`] and learns by [`Resources::poll`] what came of them. Nothing is decided
 //! here: a failed start is reported, not undone.
 
+mod lease;
 mod reload;
 mod step;
 #[cfg(test)]
@@ -24,7 +25,7 @@ use lubdub::time::{Duration, Instant};
 use super::eyes::Sighting;
 use super::ipvs;
 use super::script::{Killed, Runner, Timeouts, Timer};
-use super::vip::{VipReport, VipSpec, Vips, Watch};
+use super::vip::{Remaining, VipReport, VipSpec, Vips, Watch};
 use step::Steps;
 
 /// Where scripts and their programs look for others.
@@ -116,8 +117,12 @@ pub enum Verb {
     /// Right to left, in order.
     Stop,
     /// All VIPs at once, before [`Resources::run`] returns; then the rest right to left as far as it runs. For healing,
-    /// forced release and the inventory at start.
+    /// forced release, and for what an inventory has found and nobody adopts.
     Drop,
+    /// Looks and touches nothing: is there a leftover of a former life that may be adopted? Not begun while another step
+    /// is under way.
+    #[cfg_attr(not(test), expect(dead_code, reason = "ordered by nodes that adopt"))]
+    Inventory,
 }
 
 /// What came of a step.
@@ -140,6 +145,19 @@ pub enum Event {
         verb: Verb,
         /// What came of it.
         result: StepResult,
+    },
+    /// An inventory found every VIP of the group, each on a lease that has not run out, the first until then at the
+    /// earliest. Comes before the inventory's end is told. A group without a VIP is never found.
+    Found {
+        /// The group's number.
+        group: usize,
+        /// Nobody else has these VIPs before then, and no renewal may come later.
+        until: Instant,
+    },
+    /// The lease of a VIP ran out. It is gone and is not put back; told once for each group.
+    Lapsed {
+        /// The group's number.
+        group: usize,
     },
     /// An interface other than loopback got or lost its carrier, or is gone.
     Carrier {
@@ -209,6 +227,7 @@ impl Resources {
     fn group(&self, plan: GroupPlan) -> Group {
         let steps = Steps {
             begun: vec![Cell::new(false); plan.items.len()],
+            found: Cell::new(None),
             plan,
             paths: self.paths.clone(),
             timeouts: self.timeouts,
@@ -232,19 +251,21 @@ impl Resources {
             group.steps.drop_vips();
         }
         match (&mut group.running, verb) {
+            (Some(_), Verb::Inventory) => {}
             (Some((Verb::Start, _)), Verb::Start) => {}
             (Some(_), Verb::Start) => group.start_next = true,
             (Some((under_way @ (Verb::Stop | Verb::Drop), _)), _) => {
                 *under_way = verb;
                 group.start_next = false;
             }
-            (None | Some((Verb::Start, _)), _) => group.begin(verb),
+            (None | Some((Verb::Start | Verb::Inventory, _)), _) => group.begin(verb),
         }
     }
 
     /// Carries on every step, and watches over VIPs and interfaces. To be called until it is pending; then it wakes, or
     /// [`Resources::wake_at`] says when to call it again.
     pub fn poll(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Event> {
+        self.end_leases(now);
         if let Some(event) = self.told() {
             return Poll::Ready(event);
         }
@@ -254,12 +275,16 @@ impl Resources {
         let mut vips = self.vips.borrow_mut();
         self.watch.poll(cx, now, &mut vips, &mut self.events);
         vips.announce_due(now);
+        drop(vips);
+        self.tell_lapsed();
         self.events.pop_front().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// When [`Resources::poll`] is to be called at the latest: a time limit, an announcement, a count to be told.
     pub fn wake_at(&self) -> Option<Instant> {
-        [self.timer.wake_at(), self.vips.borrow().wake_at(), self.watch.wake_at()].into_iter().flatten().min()
+        let vips = self.vips.borrow();
+        let due = [self.timer.wake_at(), vips.wake_at(), vips.lapse_at(), self.watch.wake_at()];
+        due.into_iter().flatten().min()
     }
 
     /// Announces every VIP held again, from the beginning of the burst.
@@ -308,6 +333,8 @@ impl Resources {
         for (number, group) in self.groups.iter_mut().enumerate() {
             while let Some((verb, step)) = &mut group.running {
                 let (verb, Poll::Ready(result)) = (*verb, step.as_mut().poll(cx)) else { break };
+                let found = group.steps.found.take();
+                self.events.extend(found.map(|until| Event::Found { group: number, until }));
                 self.events.push_back(Event::Done { group: number, verb, result });
                 group.running = None;
                 if std::mem::take(&mut group.start_next) {

@@ -2,6 +2,9 @@
 //!
 //! The address is in the kernel first and is announced in the same call; nothing is waited for in between.
 
+mod lease;
+mod leftover;
+mod loss;
 mod place;
 pub mod route;
 mod secondaries;
@@ -9,6 +12,7 @@ mod secondaries;
 mod tests;
 mod watch;
 
+pub use lease::Remaining;
 pub use place::Place;
 pub use watch::{VipReport, Watch};
 
@@ -18,12 +22,14 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use lubdub::time::{Duration, Instant};
 use nix::errno::Errno;
-use nix::net::if_::{if_indextoname, if_nametoindex};
+use nix::net::if_::if_indextoname;
 
 use super::announce::Announcer;
 use super::clock;
-use super::netlink::{Address, Kernel, LOOPBACK, is};
+use super::netlink::{Address, Form, Kernel, LOOPBACK, Lifetime, Renewal, is};
 use super::resources::{Level, Log};
+use lease::Lease;
+use loss::Loss;
 use secondaries::Promotion;
 
 /// `IFNAMSIZ` less its NUL: the kernel refuses a longer label.
@@ -58,11 +64,19 @@ struct Held {
     /// Its interface as it was called when the VIP was added.
     interface: String,
     entry: Address,
+    renewal: Renewal,
     /// Gone, and could not be put back yet.
     missing: bool,
+    /// Its last renewal was refused.
+    unrenewed: bool,
 }
 
 impl Held {
+    fn new(interface: String, entry: Address) -> Self {
+        let renewal = Renewal::of(&entry, Form::Existing);
+        Self { interface, entry, renewal, missing: false, unrenewed: false }
+    }
+
     /// As it should be there.
     fn is(&self, address: &Address) -> bool {
         address.same(&self.entry) && address.is_usable()
@@ -74,17 +88,6 @@ impl Held {
     }
 }
 
-/// Why a VIP that is held had to be put back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Loss {
-    /// Somebody removed it, or it went with its primary address or its interface.
-    Removed,
-    /// Somebody gave it another prefix, or put it through duplicate address detection.
-    Changed,
-    /// Duplicate address detection, begun by somebody else, has found that another station has it.
-    Duplicate,
-}
-
 /// The VIPs of this node.
 pub struct Vips {
     kernel: Kernel,
@@ -92,6 +95,12 @@ pub struct Vips {
     announcer: Announcer,
     /// VIPs whose label was too long; said once.
     unlabelled: Vec<IpAddr>,
+    lease: Lease,
+    lapsed: Vec<IpAddr>,
+    /// A VIP may be missing: its renewal was refused.
+    suspect: bool,
+    /// By the number of the interface.
+    promotions: Vec<(u32, Promotion)>,
     log: Log,
 }
 
@@ -106,28 +115,47 @@ impl Vips {
             let text = format!("VIPs will not be announced: no packet socket ({error}); grant CAP_NET_RAW");
             log(Level::Warning, format_args!("{text}"));
         }
-        Ok(Self { kernel: Kernel::new()?, held: Vec::new(), announcer, unlabelled: Vec::new(), log })
+        Ok(Self {
+            kernel: Kernel::new()?,
+            held: Vec::new(),
+            announcer,
+            unlabelled: Vec::new(),
+            lease: Lease::default(),
+            lapsed: Vec::new(),
+            suspect: false,
+            promotions: Vec::new(),
+            log,
+        })
     }
 
     /// Adds a VIP and announces it. One that is there already is taken as it is. Logged with the time it took.
     ///
+    /// False, with nothing done, while less than a second of the lease is left: to be tried again after the next
+    /// renewal, which [`Vips::renew`] lets it have whole.
+    ///
     /// # Errors
     /// What the person at the console has to know: no route, no interface, address on another interface, refused.
-    pub fn add(&mut self, spec: &VipSpec, now: Instant) -> Result<(), String> {
+    pub fn add(&mut self, spec: &VipSpec, now: Instant) -> Result<bool, String> {
         let begun = clock::now();
+        if self.lease.lifetime(begun).is_none() {
+            return Ok(false);
+        }
         let addresses = self.addresses()?;
         let place = Place::of(spec, &addresses)?;
-        let (entry, verb) = match self.existing(spec, &place, &addresses)? {
-            Some(entry) => (entry, "was there already, announced"),
-            None => (self.create(spec, &place, &addresses)?, "added and announced"),
-        };
+        let existing = self.existing(spec, &place, &addresses)?;
+        let verb = if existing.is_some() { "was there already, announced" } else { "added and announced" };
+        let entry = existing.clone().unwrap_or_else(|| self.entry(spec, &place, &addresses));
+        self.guard(spec.address, place.index);
+        let Some(lifetime) = self.lease.lifetime(clock::now()) else { return Ok(false) };
+        let outcome = if existing.is_some() { self.keep(&entry, lifetime) } else { self.create(&entry, lifetime) };
+        outcome.map_err(|e| format!("{spec} cannot be added to {}", refused(&e, spec.address, &place.interface)))?;
         self.announcer.begin(now, spec.address, place.index);
         let took = clock::now().since(begun);
         self.held.retain(|h| h.entry.address != spec.address);
         let said = format!("{} {verb} in {}", described(&entry, &place.interface), millis(took));
-        self.held.push(Held { interface: place.interface, entry, missing: false });
+        self.held.push(Held::new(place.interface, entry));
         (self.log)(Level::Info, format_args!("{said}"));
-        Ok(())
+        Ok(true)
     }
 
     /// Removes a VIP from every interface but loopback, whatever its prefix there: wherever this node has it, it
@@ -139,6 +167,7 @@ impl Vips {
     pub fn remove(&mut self, spec: &VipSpec) -> Result<bool, String> {
         let begun = clock::now();
         self.held.retain(|h| h.entry.address != spec.address);
+        self.unguard();
         self.announcer.cease(spec.address);
         let before = self.addresses()?;
         let (ours, others): (Vec<_>, Vec<_>) = before.into_iter().partition(|a| counts(spec, a));
@@ -210,31 +239,6 @@ impl Vips {
         self.held.iter().filter(move |h| h.entry.index == index).map(|h| h.entry.address)
     }
 
-    /// Puts back every VIP held that the kernel has lost, and announces it. Returns those put back with what had become
-    /// of them, and those that could not be with the reason, each of these once until it is back.
-    fn put_back(&mut self, now: Instant) -> Vec<(IpAddr, Result<Loss, String>)> {
-        let mut told = Vec::new();
-        // A list that cannot be had counts as empty: adding what is there already does no harm.
-        let addresses = self.kernel.addresses().unwrap_or_default();
-        for held in self.held.iter_mut().filter(|h| !addresses.iter().any(|a| h.is(a))) {
-            let address = held.entry.address;
-            match add_again(&mut self.kernel, held, &addresses) {
-                Ok(loss) => {
-                    held.missing = false;
-                    self.announcer.begin(now, address, held.entry.index);
-                    told.push((address, Ok(loss)));
-                }
-                Err(_) if held.missing => {}
-                Err(error) => {
-                    held.missing = true;
-                    let why = refused(&error, address, &held.interface);
-                    told.push((address, Err(format!("{address} on {why}"))));
-                }
-            }
-        }
-        told
-    }
-
     fn addresses(&mut self) -> Result<Vec<Address>, String> {
         self.kernel.addresses().map_err(|e| format!("this node's addresses cannot be listed: {e}"))
     }
@@ -259,7 +263,8 @@ impl Vips {
         Ok(None)
     }
 
-    fn create(&mut self, spec: &VipSpec, place: &Place, addresses: &[Address]) -> Result<Address, String> {
+    /// The VIP as it is to be added.
+    fn entry(&mut self, spec: &VipSpec, place: &Place, addresses: &[Address]) -> Address {
         let (label, broadcast) = match spec.address {
             IpAddr::V4(address) => (
                 self.label(spec, &place.interface, addresses),
@@ -268,13 +273,34 @@ impl Vips {
             IpAddr::V6(_) => (None, None),
         };
         let entry = Address::new(place.index, spec.address, place.prefix, broadcast, label);
-        match self.kernel.add(&entry) {
+        self.on_its_own_route(entry, addresses)
+    }
+
+    fn create(&mut self, entry: &Address, lifetime: Lifetime) -> io::Result<()> {
+        match self.kernel.add(&entry.clone().lasting(lifetime)) {
             // Somebody was faster with the very same address.
-            Err(error) if !is(&error, Errno::EEXIST) => {
-                Err(format!("{spec} cannot be added to {}", refused(&error, spec.address, &place.interface)))
-            }
-            _ => Ok(entry),
+            Err(error) if is(&error, Errno::EEXIST) => self.renew_one(entry, Form::Plain, lifetime),
+            outcome => outcome,
         }
+    }
+
+    /// An address that is there is to have this lifetime and stays as it is otherwise.
+    fn keep(&mut self, entry: &Address, lifetime: Lifetime) -> io::Result<()> {
+        match self.renew_one(entry, Form::Existing, lifetime) {
+            // Its former lease has just run out.
+            Err(_) => self.create(entry, lifetime),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn renew_one(&mut self, entry: &Address, form: Form, lifetime: Lifetime) -> io::Result<()> {
+        if (lifetime, entry.lifetime()) == (Lifetime::Forever, Lifetime::Forever) {
+            return Ok(());
+        }
+        let mut outcome = Ok(());
+        let mut renewal = Renewal::of(entry, form);
+        self.kernel.renew(std::iter::once(&mut renewal), lifetime, |_, error| outcome = Err(error))?;
+        outcome
     }
 
     /// `eth0:0`, or none with one warning when that is too long for the kernel.
@@ -292,57 +318,11 @@ impl Vips {
         }
         fitting
     }
-
-    /// Puts back what vanished with its primary address.
-    fn restore<'a>(&mut self, removed: &VipSpec, vanished: impl Iterator<Item = &'a Address>) {
-        for address in vanished {
-            let text = format!("{}/{}", address.address, address.prefix);
-            match self.kernel.add(address) {
-                Err(error) if !is(&error, Errno::EEXIST) => {
-                    (self.log)(
-                        Level::Error,
-                        format_args!("{text} vanished with {removed} and cannot be put back: {error}"),
-                    );
-                }
-                _ => (self.log)(
-                    Level::Warning,
-                    format_args!("{text} vanished with {removed}, its primary address: put back"),
-                ),
-            }
-        }
-    }
 }
 
 /// True when this entry of the kernel's is the VIP and not loopback's private copy of it.
 fn counts(spec: &VipSpec, address: &Address) -> bool {
     address.address == spec.address && (address.index != LOOPBACK || spec.interface.as_deref() == Some("lo"))
-}
-
-/// Adds a held VIP again, under the interface's present index: it may have been recreated, or be there under another
-/// name.
-fn add_again(kernel: &mut Kernel, held: &mut Held, addresses: &[Address]) -> io::Result<Loss> {
-    let mut loss = Loss::Removed;
-    for spoilt in addresses.iter().filter(|a| held.is_spoilt(a)) {
-        loss = if spoilt.is_duplicate() { Loss::Duplicate } else { Loss::Changed };
-        kernel.delete(spoilt)?;
-    }
-    let index = if_nametoindex(held.interface.as_str()).unwrap_or(held.entry.index);
-    let entry = &held.entry;
-    let label = entry.label.as_deref().and_then(|label| relabelled(label, &interface_name(index)));
-    let entry = Address::new(index, entry.address, entry.prefix, entry.broadcast(), label);
-    match kernel.add(&entry) {
-        Err(error) if !is(&error, Errno::EEXIST) => Err(error),
-        _ => {
-            held.entry = entry;
-            Ok(loss)
-        }
-    }
-}
-
-/// The label under the interface's present name.
-fn relabelled(label: &str, interface: &str) -> Option<String> {
-    let label = label.split_once(':').map_or(label.to_owned(), |(_, alias)| format!("{interface}:{alias}"));
-    Some(label).filter(|label| label.len() <= LABEL_MAX)
 }
 
 /// The interface, and why the kernel does not add an address there.

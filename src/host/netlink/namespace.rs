@@ -1,13 +1,17 @@
 //! A network namespace for each test, so that tests disturb neither this machine nor each other.
 
+use std::net::IpAddr;
 use std::process::Command;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
-use lubdub::time::Duration;
+use lubdub::time::{Duration, Instant};
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::gettid;
+use rtnetlink::sys::protocols::NETLINK_ROUTE;
+use rtnetlink::sys::{Socket, SocketAddr};
 
+use super::{Address, Message, RTM_DELADDR, messages, readable};
 use crate::host::clock;
 
 /// No carrier takes longer.
@@ -62,11 +66,13 @@ fn plug(port: &str) {
     ip(&format!("link set {port} master switch0 up"));
 }
 
+/// What a station is to do.
+type Order = Box<dyn FnOnce() + Send>;
+
 /// Another station at the end of a cable, which is in a network namespace of its own until this is dropped.
 pub struct Station {
     interface: String,
-    orders: Option<Sender<String>>,
-    answers: Receiver<String>,
+    orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -79,18 +85,15 @@ impl Station {
     /// The same at another cable.
     fn at(interface: &str, end: &str, addresses: &[&str]) -> Self {
         let (told, tid) = channel();
-        let (orders, heard) = channel::<String>();
-        let (answer, answers) = channel();
+        let (orders, heard): (Sender<Order>, Receiver<Order>) = channel();
         let thread = thread::spawn(move || {
             unshare(CloneFlags::CLONE_NEWNET).expect("the test itself is in a namespace of its own");
             told.send(gettid()).expect("the test waits for it");
-            while let Ok(order) = heard.recv() {
-                answer.send(ip(&order)).expect("the test waits for it");
-            }
+            heard.into_iter().for_each(|order| order());
         });
         let tid = tid.recv().expect("the station has begun");
         ip(&format!("link set {interface} netns {tid}"));
-        let station = Self { interface: interface.to_owned(), orders: Some(orders), answers, thread: Some(thread) };
+        let station = Self { interface: interface.to_owned(), orders: Some(orders), thread: Some(thread) };
         station.ip(&format!("link set {interface} up"));
         for address in addresses {
             let nodad = if address.contains(':') { " nodad" } else { "" };
@@ -105,10 +108,18 @@ impl Station {
         station
     }
 
+    /// What this does there.
+    pub fn run<T: Send + 'static>(&self, order: impl FnOnce() -> T + Send + 'static) -> T {
+        let (answer, answered) = channel();
+        let order = Box::new(move || answer.send(order()).expect("the test waits for it"));
+        self.orders.as_ref().and_then(|orders| orders.send(order).ok()).expect("the station listens");
+        answered.recv().expect("the station obeys")
+    }
+
     /// `ip ARGUMENTS` there.
     pub fn ip(&self, arguments: &str) -> String {
-        self.orders.as_ref().and_then(|orders| orders.send(arguments.to_owned()).ok()).expect("the station listens");
-        self.answers.recv().expect("the station obeys")
+        let arguments = arguments.to_owned();
+        self.run(move || ip(&arguments))
     }
 
     /// Its MAC.
@@ -140,6 +151,49 @@ pub fn ip(arguments: &str) -> String {
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "ip {arguments}: {err}");
     out.into_owned()
+}
+
+/// What the kernel tells everybody of addresses and routes, without any filter.
+pub struct Listener {
+    socket: Socket,
+    buffer: Vec<u8>,
+}
+
+impl Listener {
+    /// Listens from now on to the groups of linux/rtnetlink.h: `RTMGRP_IPV4_IFADDR`, `RTMGRP_IPV4_ROUTE` and the same of
+    /// IPv6.
+    pub fn new() -> Self {
+        let mut socket = Socket::new(NETLINK_ROUTE).expect("a descriptor");
+        socket.bind(&SocketAddr::new(0, 0x10 | 0x40 | 0x100 | 0x400)).expect("these groups are everybody's");
+        Self { socket, buffer: vec![0; 8_192] }
+    }
+
+    /// The types of the messages that have come since the last call, each with the address where it is about one.
+    pub fn heard(&mut self) -> Vec<(u16, Option<IpAddr>)> {
+        let mut heard = Vec::new();
+        loop {
+            let mut window = &mut self.buffer[..];
+            let Ok((length, _)) = self.socket.recv_from(&mut window, libc::MSG_DONTWAIT) else { return heard };
+            let about = |m: &Message<'_>| Address::parse(m.payload).filter(|_| m.kind < 24).map(|a| a.address);
+            heard.extend(messages(&self.buffer[..length]).map(|m| (m.kind, about(&m))));
+        }
+    }
+
+    /// Waits for the removal of these addresses; when each was told.
+    pub fn removals(&mut self, addresses: &[IpAddr]) -> Vec<Instant> {
+        let mut removed = vec![None; addresses.len()];
+        let begun = clock::now();
+        while removed.contains(&None) {
+            assert!(readable(&self.socket, Duration::from_secs(60)).expect("it can be polled"), "{addresses:?}");
+            assert!(clock::now().since(begun) < Duration::from_secs(120), "{addresses:?} never end");
+            let now = clock::now();
+            for (kind, address) in self.heard() {
+                let at = addresses.iter().position(|a| kind == RTM_DELADDR && Some(*a) == address);
+                at.into_iter().for_each(|at| removed[at] = Some(now));
+            }
+        }
+        removed.into_iter().flatten().collect()
+    }
 }
 
 /// The addresses of an interface as `ip` shows them, one a line: address, broadcast, flags and label.

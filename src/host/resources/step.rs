@@ -2,10 +2,12 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::poll_fn;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::task::Poll;
 
-use lubdub::time::Duration;
+use lubdub::time::{Duration, Instant};
 
 use super::{GroupPlan, Item, Level, Log, Paths, StepResult, Verb};
 use crate::host::clock;
@@ -28,6 +30,8 @@ pub struct Steps {
     pub killed: Killed,
     /// For each resource: its start was begun, and no stop since was confirmed.
     pub begun: Vec<Cell<bool>>,
+    /// What an inventory has found: until when the leftover is leased.
+    pub found: Cell<Option<Instant>>,
     pub log: Log,
 }
 
@@ -43,11 +47,13 @@ impl Steps {
             Verb::Start => buried && self.start().await,
             Verb::Stop => self.stop(false).await & buried,
             Verb::Drop => self.stop(true).await & buried,
+            Verb::Inventory => self.inventory() & buried,
         };
         let done = match verb {
             Verb::Start => "started",
             Verb::Stop => "stopped",
             Verb::Drop => "dropped",
+            Verb::Inventory => "looked over",
         };
         let took = millis(clock::now().since(begun));
         if succeeded {
@@ -74,7 +80,7 @@ impl Steps {
     async fn start(&self) -> bool {
         for (item, begun) in self.plan.items.iter().zip(&self.begun) {
             let started = match item {
-                Item::Vip(vip) => self.vips.borrow_mut().add(vip, self.timer.now()),
+                Item::Vip(vip) => self.add(vip).await,
                 item => match self.service(item) {
                     Some(service) => {
                         begun.set(true);
@@ -111,6 +117,25 @@ impl Steps {
         }
         // Until here somebody else may have added one.
         stopped && self.vips_of_plan().all(|vip| self.gone(vip))
+    }
+
+    /// Waits for the next renewal where too little of the lease is left to add a VIP.
+    async fn add(&self, vip: &VipSpec) -> Result<(), String> {
+        let limit = self.timer.now() + self.timeouts.start;
+        poll_fn(|_| match self.vips.borrow_mut().add(vip, self.timer.now()) {
+            Ok(true) => Poll::Ready(Ok(())),
+            Ok(false) => self.timer.poll_at(limit).map(|()| Err(format!("{vip}: no beat has paid for a lease"))),
+            Err(why) => Poll::Ready(Err(why)),
+        })
+        .await
+    }
+
+    /// False when the kernel cannot be asked.
+    fn inventory(&self) -> bool {
+        let vips: Vec<_> = self.vips_of_plan().collect();
+        let leftover = self.vips.borrow_mut().leftover(&vips);
+        self.found.set(leftover.as_ref().ok().copied().flatten());
+        leftover.map_err(|why| self.say(Level::Error, format_args!("{why}"))).is_ok()
     }
 
     fn remove(&self, vip: &VipSpec) -> bool {

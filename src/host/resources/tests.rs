@@ -5,5 +5,6 @@ mod claims;
 mod eyes;
 mod faults;
 mod ipv6;
+mod lease;
 mod scripts;
 mod vips;

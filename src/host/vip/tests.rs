@@ -192,3 +192,45 @@ fn addresses_that_vanished_with_their_primary_are_put_back() {
         assert_eq!(warnings(&lines).len(), 2, "{lines:?}");
     });
 }
+
+#[test]
+fn a_renewal_refused_though_the_vip_is_there_is_made_up_for_in_the_other_form() {
+    inside(|| {
+        ethernet();
+        let (mut vips, lines) = vips();
+        for vip in ["192.168.20.100/24/eth0", "2001:db8::100/64/eth0"] {
+            vips.add(&spec(vip), Instant::ZERO).unwrap();
+            // What this kernel refuses: that of an address that is not there.
+            let held = vips.held.last_mut().unwrap();
+            let elsewhere = if held.entry.address.is_ipv4() { "10.9.9.9" } else { "2001:db8::999" };
+            let other = Address::new(held.entry.index, elsewhere.parse().unwrap(), held.entry.prefix, None, None);
+            held.renewal = Renewal::of(&other, Form::Existing);
+        }
+        let now = clock::now();
+        vips.renew(now + Duration::from_secs(60), now);
+        assert!(vips.suspect && vips.held.iter().all(|held| held.unrenewed));
+        assert_eq!(vips.put_back(now), [], "they were never gone");
+        let leased = |a: &&Address| matches!(a.lifetime(), Lifetime::Seconds(59 | 60));
+        assert_eq!(vips.addresses().unwrap().iter().filter(leased).count(), 2);
+        // And so they stay.
+        let now = clock::now();
+        vips.renew(now + Duration::from_secs(90), now);
+        assert!(!vips.suspect && vips.held.iter().all(|held| !held.unrenewed));
+        assert_eq!(warnings(&lines), [""; 0]);
+    });
+}
+
+#[test]
+fn whole_seconds_right_after_the_beat_and_what_remains_later() {
+    let (mut vips, _) = vips();
+    let lifetimes = |vips: &Vips, at: Instant| vips.lease.lifetime(at);
+    assert_eq!(lifetimes(&vips, Instant::ZERO), Some(Lifetime::Forever));
+    vips.require_lease(true);
+    assert_eq!(lifetimes(&vips, Instant::ZERO), None);
+    let now = clock::now();
+    vips.renew(now + Duration::from_millis(2_900), now);
+    let after = |millis| lifetimes(&vips, now + Duration::from_millis(millis));
+    assert_eq!(after(5), Some(Lifetime::Seconds(2)));
+    assert_eq!((after(900), after(901)), (Some(Lifetime::Seconds(2)), Some(Lifetime::Seconds(1))));
+    assert_eq!((after(1_900), after(1_901), after(9_000)), (Some(Lifetime::Seconds(1)), None, None));
+}

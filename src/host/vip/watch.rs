@@ -100,7 +100,7 @@ impl Watch {
         if read == DATAGRAMS {
             cx.waker().wake_by_ref();
         }
-        let mut suspect = self.retry.is_some_and(|at| now >= at);
+        let mut suspect = vips.suspect || self.retry.is_some_and(|at| now >= at);
         for notice in notices {
             suspect |= self.notice(notice, now, vips, events);
         }
