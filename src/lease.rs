@@ -20,10 +20,17 @@ pub const PROBES: u64 = 3;
 /// r, as one part in so many: what the clocks of two machines may drift apart. A crystal of 100 ppm in each and one
 /// that NTP slews by its most, 500 ppm, together stay below.
 const DRIFT_PART: u64 = 1_000;
-/// g of an address's `valid_lft`. Measured: 0.02 to 0.44 s late alone, up to 0.95 s beside other lifetimes, because the
-/// kernel goes through its addresses at most once a second (`ADDRCONF_TIMER_FUZZ_MAX` of include/net/addrconf.h); the
-/// rest is reserve.
+/// g of an address's `valid_lft`, for a short lease. Measured: 0.02 to 0.44 s late alone, up to 1.0 s beside other
+/// lifetimes, because the kernel goes through its addresses at most once a second (`ADDRCONF_TIMER_FUZZ_MAX` of
+/// include/net/addrconf.h); the rest is reserve.
 const ADDRESS_LATE: Duration = Duration::from_millis(1_350);
+/// The part of it that is not the timer's.
+const SWEEP_LATE: Duration = Duration::from_millis(350);
+/// The kernel's timers are coarser the longer they are: late by up to 8/63 of the time (`LVL_GRAN` over `LVL_START`,
+/// kernel/time/timer.c). A lease of 10 s was measured to end 0.43 s late, one of 20 s 2.07 s.
+const TIMER_LATE: (u64, u64) = (8, 63);
+/// The longest lease of an address that is chosen unless two keepalives are longer: beyond it g grows.
+const ADDRESS_MAX: Duration = Duration::from_secs(8);
 /// g of an nftables element: one jiffy, 4 ms on a kernel of 250 Hz, and 1 ms.
 const FINE_LATE: Duration = Duration::from_millis(5);
 /// How late a watchdog may bite: one tick of a timer that counts whole seconds (`WDIOC_SETTIMEOUT`,
@@ -88,10 +95,11 @@ impl Kind {
         if length.as_micros().is_multiple_of(SECOND.as_micros()) { Self::Address } else { Self::Fine }
     }
 
-    /// g: how late the kernel may end it.
-    pub const fn late(self) -> Duration {
+    /// g: how late the kernel may end a lease of this length.
+    pub fn late(self, length: Duration) -> Duration {
+        let (part, of) = TIMER_LATE;
         match self {
-            Self::Address => ADDRESS_LATE,
+            Self::Address => ADDRESS_LATE.max(SWEEP_LATE + length.part(of).times(part)),
             Self::Fine => FINE_LATE,
         }
     }
@@ -127,7 +135,7 @@ impl Lease {
 /// How long after its last renewal the kernel has ended a VIP with a lease of this length, by its own clock. Zero where
 /// there is no lease.
 pub fn ends_within(length: Duration) -> Duration {
-    if length == Duration::ZERO { length } else { length + Kind::of(length).late() }
+    if length == Duration::ZERO { length } else { length + Kind::of(length).late(length) }
 }
 
 /// S of a lease of this length, such as the peer tells in its hello. Zero where there is no lease.
@@ -140,7 +148,7 @@ pub fn shortest(keepalive: Duration) -> Duration {
     keepalive.times(2) + RENEWAL_MAX.times(2)
 }
 
-/// The lease that fits best. Without one asked for: the longest of whole seconds with S <= D; else the longest fine one;
+/// The lease that fits best. Without one asked for: the longest of whole seconds with S <= D, up to 8 s; else the longest fine one;
 /// else the shortest there is, with S > D. One asked for is taken as it is, as an address's where it is of whole seconds
 /// and fits, else as a fine one (one millisecond less where its length would look like an address's); without nf_tables
 /// the nearest whole second below, or the shortest.
@@ -157,10 +165,11 @@ pub fn choose(wish: &Wish) -> Lease {
 
 /// The longest lease of a multiple of `grain` that is allowed and whose S is not over D.
 fn longest(grain: Duration, wish: &Wish) -> Option<Duration> {
-    let kind = Kind::of(grain);
-    let room = within(wish.deadtime)? - kind.late();
-    let length = settle(down(room, grain), kind);
-    (length >= shortest(wish.keepalive) && silence(length) <= wish.deadtime).then_some(length)
+    let (kind, shortest) = (Kind::of(grain), shortest(wish.keepalive));
+    let room = within(wish.deadtime)?;
+    let most = if kind == Kind::Address { room.min(ADDRESS_MAX.max(up(shortest, grain))) } else { room };
+    let length = settle(down(most.min(room - kind.late(most)), grain), kind);
+    (length >= shortest && silence(length) <= wish.deadtime).then_some(length)
 }
 
 /// The shortest lease that is allowed.

@@ -5,7 +5,6 @@
 mod host;
 
 use std::io::{self, Write};
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -164,10 +163,14 @@ fn lubdub(words: &[&str]) -> u8 {
 fn obey(command: Command) -> u8 {
     match command {
         Command::Run(run) => host::run(&run.config_dir, &run.run_dir, &run.node),
-        Command::Check(check) => {
-            u8::try_from(host::check::check(&check.config_dir, &check.node, check.offline, check.json, fine_lease))
-                .unwrap_or(host::REFUSED)
-        }
+        Command::Check(check) => u8::try_from(host::check::check(
+            &check.config_dir,
+            &check.node,
+            check.offline,
+            check.json,
+            host::fine_lease,
+        ))
+        .unwrap_or(host::REFUSED),
         Command::Status(status) if status.why && !status.follow => {
             host::why::explain(&status.run_dir, status.group.as_deref(), status.json)
         }
@@ -183,11 +186,6 @@ fn obey(command: Command) -> u8 {
         Command::Standby(order) => order_to("standby", &order.what, &order.run_dir, order.wait),
         Command::Clear(clear) => host::client::ask(&clear.run_dir, &format!("clear {}", clear.what), Duration::ZERO),
     }
-}
-
-/// The shell has no lease but the address's, whatever the kernel has.
-fn fine_lease(_: &[IpAddr]) -> Result<(), String> {
-    Err("this lubdub has address leases only".into())
 }
 
 fn order_to(verb: &str, what: &str, run_dir: &Path, seconds: u64) -> u8 {

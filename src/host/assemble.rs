@@ -4,13 +4,14 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-use lubdub::conf::{AutoFailback, Config, Link, Method, Resource};
-use lubdub::node::{GroupSetup, Guard, LinkKind, Setup, Timing};
+use lubdub::conf::{AutoFailback, Config, Guarantee, Link, Method, Resource};
+use lubdub::node::{GroupSetup, LinkKind, Setup, Timing};
 use lubdub::wire::auth;
 use sha2::{Digest, Sha256};
 
+use super::leases;
 use super::resources::{GroupPlan, Item};
-use super::vip::VipSpec;
+use super::vip::{VipSpec, route};
 
 /// The timings.
 pub fn timing(config: &Config<'_>) -> Timing {
@@ -26,7 +27,7 @@ pub fn timing(config: &Config<'_>) -> Timing {
 ///
 /// # Errors
 /// No random numbers; a name or secret longer than the wire has room for.
-pub fn setup(config: &Config<'_>) -> io::Result<Setup> {
+pub fn setup(config: &Config<'_>, guarantee: &Guarantee) -> io::Result<Setup> {
     let mut random = [0; 40];
     // Waits, once after boot, until the kernel's generator is seeded (random(4)): a nonce must not be guessed.
     File::open("/dev/random")?.read_exact(&mut random)?;
@@ -44,7 +45,7 @@ pub fn setup(config: &Config<'_>) -> io::Result<Setup> {
         links: config.links.iter().map(link).collect(),
         groups: config.groups.iter().map(group).collect(),
         macs: macs(config).collect(),
-        guard: Guard::default(),
+        guard: leases::guard(config, guarantee),
         digest: digest(config),
         keys: keyring(config).ok_or_else(|| long("a secret of authkeys"))?,
         run: u64::from_le_bytes(run.try_into().expect("eight of forty bytes")),
@@ -79,20 +80,18 @@ fn keyring(config: &Config<'_>) -> Option<auth::Keyring> {
     auth::Keyring::new(config.send_key, keys)
 }
 
-/// The MACs of the interfaces that VIPs are written for, as far as they are there now.
+/// The MACs of the interfaces that VIPs are for, as the file says or the routes do, as far as they are there now.
 fn macs(config: &Config<'_>) -> impl Iterator<Item = [u8; 6]> {
-    let mut interfaces: Vec<&str> =
-        config.groups.iter().flat_map(|group| group.resources()).filter_map(interface).collect();
+    let plans = plans(config);
+    let mut interfaces: Vec<String> = plans.iter().flat_map(|plan| &plan.items).filter_map(interface).collect();
     interfaces.sort_unstable();
     interfaces.dedup();
-    interfaces.into_iter().filter_map(mac).take(lubdub::wire::hello::MACS_MAX)
+    interfaces.into_iter().filter_map(|name| mac(&name)).take(lubdub::wire::hello::MACS_MAX)
 }
 
-fn interface(resource: Resource<'_>) -> Option<&str> {
-    match resource {
-        Resource::Vip(vip) => vip.interface,
-        Resource::Script { .. } => None,
-    }
+fn interface(item: &Item) -> Option<String> {
+    let Item::Vip(vip) = item else { return None };
+    vip.interface.clone().or_else(|| route::to(vip.address, None).ok()?.map(|route| route.interface))
 }
 
 fn mac(interface: &str) -> Option<[u8; 6]> {

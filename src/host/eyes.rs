@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::task::Context;
 
-use lubdub::node::Groups;
+use lubdub::node::{self, By, Groups, Input};
 use lubdub::time::{Duration, Instant};
 use nix::net::if_::if_nametoindex;
 
@@ -51,15 +51,6 @@ pub enum Sighting {
     Eyes { group: u8, sight: Sight },
 }
 
-/// Who said it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
-    /// A MAC that the peer has told.
-    Peer,
-    /// Any other, as long as the peer has told none also the peer's.
-    Stranger,
-}
-
 /// Whether this node would hear an answer. The least of a group's interfaces counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sight {
@@ -70,6 +61,23 @@ pub enum Sight {
     Closed,
     /// It would: one was heard since, or none was ever there to be heard.
     Open,
+}
+
+impl From<Sighting> for Input<'static> {
+    fn from(sighting: Sighting) -> Self {
+        match sighting {
+            Sighting::Probed { group } => Self::Probed { group },
+            Sighting::Answered { group, by } => Self::Answered { group, by },
+            Sighting::Eyes { group, sight } => {
+                let eyes = match sight {
+                    Sight::Cut => node::Eyes::Cut,
+                    Sight::Closed => node::Eyes::Closed,
+                    Sight::Open => node::Eyes::Open,
+                };
+                Self::Eyes { group, eyes }
+            }
+        }
+    }
 }
 
 /// A VIP, and where it is asked for.

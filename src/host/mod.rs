@@ -13,10 +13,10 @@ mod clock;
 mod control;
 mod eyes;
 mod follow;
-#[cfg_attr(not(test), expect(dead_code, reason = "the loop opens it where `lease` asks for milliseconds"))]
 mod gate;
 mod ipvs;
 mod journal;
+mod leases;
 mod names;
 mod narrate;
 mod ndp;
@@ -47,9 +47,9 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use lubdub::conf::{AutoFailback, Config, Diagnostics, Link};
+use lubdub::conf::{AutoFailback, Config, Diagnostics, Guarantee, Link};
 use lubdub::journal::Told;
-use lubdub::node::{Input, Node, Order, Output, Timing, Verb, Why};
+use lubdub::node::{Groups, Input, Node, Order, Output, Timing, Verb, Why};
 use lubdub::time::{Duration, Instant};
 
 use broadcast::Broadcast;
@@ -101,6 +101,10 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
     let Some(config) = texts.read(node, &mut diagnostics) else {
         return refuse(diagnostics.iter());
     };
+    let guarantee = texts.judge(&config, leases::fine_available(&config), &mut diagnostics);
+    if diagnostics.errors() > 0 {
+        return refuse(diagnostics.iter());
+    }
     diagnostics.iter().for_each(|warning| complain(&warning));
     let run_dir = match RunDir::take(run_dir) {
         Ok(run_dir) => run_dir,
@@ -112,7 +116,7 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
         // The process ends with this loop: there is no task and no thread to shut down.
         let runtime = std::mem::ManuallyDrop::new(runtime);
         runtime.block_on(async {
-            Daemon::new(&config, config_dir, &run_dir)?.live().await;
+            Daemon::new(&config, &guarantee, config_dir, &run_dir)?.live().await;
             Ok(())
         })
     });
@@ -192,6 +196,10 @@ struct Daemon {
     journal: Journal,
     fed_at: Instant,
     since: Instant,
+    /// When the node was last told something: what it sends in this turn carries that time.
+    told_at: Instant,
+    /// The groups whose VIPs the node wants to be asked for.
+    looking: Groups,
     /// When the node wants to be woken, and why.
     wait: (Instant, Why),
     /// The source that is polled first; another one each time, so that none starves the others.
@@ -204,18 +212,19 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn new(config: &Config<'_>, config_dir: &Path, run_dir: &RunDir) -> io::Result<Self> {
+    fn new(config: &Config<'_>, guarantee: &Guarantee, config_dir: &Path, run_dir: &RunDir) -> io::Result<Self> {
         let mut log = Log::new(config.logfacility);
         log.set_debug(config.debug > 0);
         log.open_files(config.logfile, config.debugfile);
         let log = Rc::new(RefCell::new(log));
         let names = Names::of(config);
-        let resources =
+        let mut resources =
             Resources::new(assemble::plans(config), paths(config, config_dir), Timeouts::default(), sink(&log))?;
         let signals = Signals::new()?;
         let control = Control::new(run_dir)?;
         let alarm = clock::Alarm::new()?;
-        let setup = assemble::setup(config)?;
+        leases::prepare(&mut resources, config, guarantee).map_err(io::Error::other)?;
+        let setup = assemble::setup(config, guarantee)?;
         realtime::enter(&mut |text| log.borrow_mut().line(Level::Notice, format_args!("{text}")));
         log.borrow_mut().line(Level::Notice, format_args!("lubdub {} on {}", env!("CARGO_PKG_VERSION"), names.me));
         let (now, timing) = (clock::now(), assemble::timing(config));
@@ -238,6 +247,8 @@ impl Daemon {
             journal,
             fed_at: now,
             since: now,
+            told_at: now,
+            looking: 0,
             wait: (now, Why::Beat),
             turn: 0,
             left: false,
@@ -258,6 +269,7 @@ impl Daemon {
             self.feed_supervisor();
             self.breathe();
         }
+        self.resources.remove_gate();
         // Whoever asks why afterwards is to find the end of it.
         let _ = self.journal.write(clock::now());
         self.log.borrow_mut().line(Level::Notice, format_args!("everything is released, goodbye"));
@@ -355,19 +367,25 @@ impl Daemon {
                     self.bytes(number, read);
                 }
             }
+            self.resources.sweep(clock::now());
+            while let Some(event) = self.resources.told() {
+                self.resource_event(event);
+            }
         }
         self.tell(Input::Wake { swept: judge });
     }
 
     fn tell(&mut self, input: Input<'_>) {
-        self.node.handle(clock::now(), input);
+        self.told_at = clock::now();
+        self.node.handle(self.told_at, input);
         self.drain();
         self.journal.record(Told::Input(input), &self.node);
     }
 
     fn bytes(&mut self, number: usize, read: usize) {
         let link = number as u8;
-        self.node.handle(clock::now(), Input::Bytes { link, bytes: &self.buf[..read] });
+        self.told_at = clock::now();
+        self.node.handle(self.told_at, Input::Bytes { link, bytes: &self.buf[..read] });
         self.drain();
         self.journal.record(Told::Input(Input::Bytes { link, bytes: &self.buf[..read] }), &self.node);
     }
@@ -391,6 +409,9 @@ impl Daemon {
                         self.resources.know_peer(self.node.peer_macs(), clock::now());
                     }
                 }
+                Output::Renew { until } => self.resources.renew(until, self.told_at),
+                Output::Look { groups } => self.look(groups),
+                Output::Fence { .. } => {}
                 Output::Left => self.left = true,
                 Output::Wait { until, why } => {
                     self.wait = (until, why);
@@ -405,8 +426,14 @@ impl Daemon {
             Verb::Start => self.resources.run(group, resources::Verb::Start),
             Verb::Stop => self.resources.run(group, resources::Verb::Stop),
             Verb::Drop => self.resources.run(group, resources::Verb::Drop),
+            Verb::Inventory => self.resources.run(group, resources::Verb::Inventory),
             Verb::Announce => self.resources.announce(clock::now()),
         }
+    }
+
+    fn look(&mut self, groups: Groups) {
+        self.looking = groups;
+        self.resources.look(groups, self.timing.keepalive, clock::now());
     }
 
     fn port_event(&mut self, number: usize, event: PortEvent) {
@@ -429,19 +456,17 @@ impl Daemon {
                     resources::Verb::Start => Verb::Start,
                     resources::Verb::Stop => Verb::Stop,
                     resources::Verb::Drop => Verb::Drop,
-                    // Of no interest to a node that does not adopt.
-                    resources::Verb::Inventory => return,
+                    resources::Verb::Inventory => Verb::Inventory,
                 };
                 self.tell(Input::Done { group: group as u8, verb, ok: result == StepResult::Done });
             }
-            // The node neither adopts nor leases yet; the resources have written what there is for the log.
-            Event::Found { .. } | Event::Lapsed { .. } => {}
+            Event::Found { group, until } => self.tell(Input::Found { group: group as u8, until }),
+            Event::Lapsed { group } => self.tell(Input::Lapsed { group: group as u8 }),
             Event::Carrier { name, up } => {
                 let state = if up { "carrier" } else { "no carrier" };
                 self.say(Level::Notice, format_args!("interface {name}: {state}"));
             }
-            // The node decides without it.
-            Event::Seen(_) => {}
+            Event::Seen(sighting) => self.tell(sighting.into()),
             Event::Note(text) => self.say(Level::Warning, format_args!("{text}")),
             Event::Alarm(text) => {
                 self.say(Level::Crit, format_args!("{text}"));
@@ -483,6 +508,7 @@ impl Daemon {
             names: &self.names,
             dropped: &self.dropped,
             unannounced: self.resources.unannounced(),
+            late_renewals: self.resources.late_renewals(),
             vips: self.resources.vips().collect(),
             now,
             since: self.since,
@@ -593,6 +619,14 @@ fn sink(log: &Rc<RefCell<Log>>) -> resources::Log {
         };
         log.borrow_mut().line(level, text);
     })
+}
+
+/// Whether this kernel can hold these VIPs on a lease of milliseconds; why not.
+///
+/// # Errors
+/// In words, for the person at the console.
+pub fn fine_lease(vips: &[std::net::IpAddr]) -> Result<(), String> {
+    gate::supported(vips)
 }
 
 /// `uname -n`.

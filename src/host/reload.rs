@@ -2,12 +2,13 @@
 
 use lubdub::conf::{Config, Diagnostics};
 use lubdub::journal::Told;
+use lubdub::lease::Kind;
 use lubdub::wire::beat::State;
 
 use super::names::Names;
 use super::orders::Outcome;
 use super::report::Level;
-use super::{Daemon, assemble, check, clock};
+use super::{Daemon, assemble, check, clock, leases};
 
 /// What only a restart can change, in one string to compare: the nodes, the links and the port.
 pub fn fixed(config: &Config<'_>) -> String {
@@ -30,11 +31,15 @@ impl Daemon {
         let node = self.names.me.clone();
         let mut diagnostics = Diagnostics::default();
         let read = texts.read(&node, &mut diagnostics);
+        let judged = read.as_ref().map(|config| {
+            let guarantee = texts.judge(config, leases::fine_available(config), &mut diagnostics);
+            (guarantee, diagnostics.errors() > 0)
+        });
         let lines = diagnostics.iter().map(|doubt| {
             format!("{}:{}:{}: {}; remedy: {}", doubt.file, doubt.line, doubt.column, doubt.message, doubt.remedy)
         });
         let lines: Vec<String> = lines.collect();
-        let Some(config) = read else { return Err(lines) };
+        let (Some(config), Some((guarantee, false))) = (read, judged) else { return Err(lines) };
         lines.iter().for_each(|line| self.say(Level::Warning, format_args!("reload: {line}")));
         if fixed(&config) != self.fixed {
             return Err(vec!["node, serial, baud, bcast or udpport changed: that needs a restart".to_owned()]);
@@ -42,7 +47,10 @@ impl Daemon {
         if let Some((key, state)) = self.moving() {
             return Err(vec![format!("group {key} is {state}; send SIGHUP again when it has settled")]);
         }
-        let setup = assemble::setup(&config).map_err(|error| vec![error.to_string()])?;
+        let setup = assemble::setup(&config, &guarantee).map_err(|error| vec![error.to_string()])?;
+        if guarantee.lease.kind == Kind::Fine {
+            leases::prepare(&mut self.resources, &config, &guarantee).map_err(|error| vec![error])?;
+        }
         self.adopt(&config, setup);
         Ok(())
     }
@@ -72,8 +80,11 @@ impl Daemon {
         self.timing = assemble::timing(config);
         self.log.borrow_mut().set_debug(config.debug > 0);
         self.journal.reloaded(&self.names, self.timing, &kept);
-        self.node.reload(clock::now(), setup.clone(), &kept);
+        self.told_at = clock::now();
+        self.node.reload(self.told_at, setup.clone(), &kept);
         self.drain();
+        // The groups have other numbers.
+        self.look(self.looking);
         let kept = kept.into_iter().collect();
         self.journal.record(Told::Reload { setup: &setup, kept }, &self.node);
     }

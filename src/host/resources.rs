@@ -121,7 +121,6 @@ pub enum Verb {
     Drop,
     /// Looks and touches nothing: is there a leftover of a former life that may be adopted? Not begun while another step
     /// is under way.
-    #[cfg_attr(not(test), expect(dead_code, reason = "ordered by nodes that adopt"))]
     Inventory,
 }
 
@@ -310,14 +309,12 @@ impl Resources {
     /// Looks for the VIPs of these groups from now on, and of no others; what comes of it is [`Event::Seen`]. Rounds of
     /// probes are 10 ms apart at first, and when nothing changes `keepalive`, at least 100 ms. A reload ends the looking,
     /// since groups may have other numbers afterwards.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the loop calls it once the node says what to look for"))]
     pub fn look(&mut self, groups: Groups, keepalive: Duration, now: Instant) {
         self.watch.eyes().look(groups, keepalive, now, &mut self.vips.borrow_mut(), &mut self.events);
     }
 
     /// Reads what has been answered, past the reactor, which may not have looked since. To be called before silence is
     /// judged; [`Resources::told`] has what came of it.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the loop calls it once the node says what to look for"))]
     pub fn sweep(&mut self, now: Instant) {
         self.watch.eyes().sweep(now, &self.vips.borrow(), &mut self.events);
     }

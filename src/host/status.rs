@@ -21,6 +21,8 @@ pub struct Status<'a> {
     pub dropped: &'a [u64],
     /// Announcements of VIPs that could not be sent.
     pub unannounced: u64,
+    /// Renewals of the lease that came too late after their beat.
+    pub late_renewals: u64,
     /// How each VIP fares.
     pub vips: Vec<VipReport>,
     /// The present.
@@ -143,7 +145,7 @@ impl Status<'_> {
         let groups: Vec<_> = (0..self.names.groups.len()).map(|number| self.group_json(number)).collect();
         let vips: Vec<_> = self.vips.iter().map(vip_json).collect();
         let _ = write!(out, "{}],\"vips\":[{}],", groups.join(","), vips.join(","));
-        let _ = write!(out, "\"unannounced\":{}}}", self.unannounced);
+        let _ = write!(out, "\"unannounced\":{},\"late_renewals\":{}}}", self.unannounced, self.late_renewals);
         out
     }
 

@@ -146,6 +146,9 @@ impl Vips {
         let verb = if existing.is_some() { "was there already, announced" } else { "added and announced" };
         let entry = existing.clone().unwrap_or_else(|| self.entry(spec, &place, &addresses));
         self.guard(spec.address, place.index);
+        if !self.admit(spec.address)? {
+            return Ok(false);
+        }
         let Some(lifetime) = self.lease.lifetime(clock::now()) else { return Ok(false) };
         let outcome = if existing.is_some() { self.keep(&entry, lifetime) } else { self.create(&entry, lifetime) };
         outcome.map_err(|e| format!("{spec} cannot be added to {}", refused(&e, spec.address, &place.interface)))?;
@@ -172,6 +175,7 @@ impl Vips {
         let before = self.addresses()?;
         let (ours, others): (Vec<_>, Vec<_>) = before.into_iter().partition(|a| counts(spec, a));
         if ours.is_empty() {
+            self.ungate(spec.address);
             return Ok(false);
         }
         for address in &ours {
@@ -184,6 +188,7 @@ impl Vips {
         if after.iter().any(|a| counts(spec, a)) {
             return Err(format!("{spec} is still there after the kernel agreed to remove it: somebody adds it again"));
         }
+        self.ungate(spec.address);
         let took = clock::now().since(begun);
         (self.log)(Level::Info, format_args!("{spec} removed in {}", millis(took)));
         let vanished = |a: &&Address| a.address.is_ipv4() && !after.iter().any(|b| b.same(a));

@@ -212,6 +212,18 @@ fn group_rule(cause: Cause, peer: &str, silence: &str) -> String {
             "consent: {peer} has stopped it, does not start it, and said so in a beat that answers this node's own ask"
         ),
         Cause::Goodbye => format!("goodbye: {peer} left, and its last beat said that it had stopped it"),
+        Cause::Unplugged(_) => {
+            "physical loss: every link lost its other end, and the VIP was asked for and is silent".to_owned()
+        }
+        Cause::Fenced => format!("fencing: a device or a human made sure that {peer} is off"),
+        Cause::Adopted => {
+            "adoption: its lease from a former run was about to end, and nobody else was heard at all".to_owned()
+        }
+        Cause::Answered => {
+            format!("heal: {peer} answers for the VIP, and its claim is the older one, so this one lets go")
+        }
+        Cause::Lapsed => "lease: this node did not renew in time, so the kernel has ended the VIP".to_owned(),
+        Cause::Blind => format!("eyes: the service LAN and {peer} were both out of reach for deadtime"),
         Cause::Order => "order: an operator said so on this node".to_owned(),
         Cause::Handover => format!("order: {peer} asks for it with more right, so it is stopped here first"),
         Cause::Failback => {
@@ -234,6 +246,9 @@ fn group_rule(cause: Cause, peer: &str, silence: &str) -> String {
 fn peer_rule(to: PeerState, silence: &str) -> String {
     match to {
         PeerState::Dead => format!("silence: nothing fresh on any link for {silence}"),
+        PeerState::SplitSuspected => format!(
+            "the VIP is the third link: nothing fresh on any heartbeat link for {silence}, and yet its VIP is answered"
+        ),
         PeerState::Left => "goodbye: it said that it leaves with every group stopped".to_owned(),
         PeerState::Alive => "session: both nodes have proved to be there now, and beats come".to_owned(),
         PeerState::Unknown => "silence: whoever was not to be trusted is gone; initdead is not over".to_owned(),

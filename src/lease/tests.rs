@@ -43,7 +43,7 @@ fn each(judge: impl Fn(&Wish, &Lease)) {
 #[test]
 fn every_choice_keeps_the_law() {
     each(|wish, lease| {
-        let (length, late) = (lease.length.as_micros(), lease.kind.late().as_micros());
+        let (length, late) = (lease.length.as_micros(), lease.kind.late(lease.length).as_micros());
         let law = u128::from(length + late) * 1_001 + 15_000 * 1_000;
         let silence = u128::from(lease.silence.as_micros()) * 1_000;
         assert!((law..law + 1_000).contains(&silence), "{wish:?}: {lease:?}");
@@ -75,7 +75,8 @@ fn no_longer_lease_fits() {
         let any_second = (1..=wish.deadtime.as_millis() / 1_000).any(|n| fits(seconds(n)));
         if any_second {
             assert_eq!(lease.kind, Kind::Address, "{wish:?}");
-            assert!(fits(lease.length) && !fits(lease.length + seconds(1)), "{wish:?}: {lease:?}");
+            let longer = lease.length < seconds(8) && fits(lease.length + seconds(1));
+            assert!(fits(lease.length) && !longer, "{wish:?}: {lease:?}");
         } else if wish.fine_available && wish.deadtime < seconds(10) {
             let longest = (1..wish.deadtime.as_millis()).rev().map(ms).find(|&length| fits(length));
             assert!(longest.is_none_or(|longest| lease.length == longest), "{wish:?}: {lease:?} {longest:?}");
@@ -102,7 +103,7 @@ fn an_ordinary_and_a_fast_pair_are_exclusive() {
         (lease.length, lease.kind, lease.takeover)
     };
     assert_eq!(choice(1_000, 10_000), (ms(8_000), Kind::Address, ms(10_000)));
-    assert_eq!(choice(1_000, 30_000), (ms(28_000), Kind::Address, ms(30_000)));
+    assert_eq!(choice(1_000, 30_000), (ms(8_000), Kind::Address, ms(30_000)));
     assert_eq!(choice(100, 300), (ms(279), Kind::Fine, ms(300)));
     assert_eq!(choice(14, 60), (ms(39), Kind::Fine, ms(60)));
     assert_eq!(choice(20, 60), (ms(50), Kind::Fine, Duration::from_micros(70_055)));
@@ -142,7 +143,7 @@ fn a_watchdog_bites_before_the_takeover() {
     assert_eq!(timeout(100, 2_100), Some(ms(1_000)), "a fine lease of 2 s");
     assert_eq!(timeout(100, 2_500), None, "an address lease of 1 s");
     assert_eq!(timeout(1_000, 10_000), Some(ms(7_000)));
-    assert_eq!(timeout(1_000, 30_000), Some(ms(27_000)));
+    assert_eq!(timeout(1_000, 30_000), Some(ms(7_000)));
     each(|wish, lease| {
         let bites = |timeout: Duration| {
             let late = u128::from((timeout + ms(1_000)).as_micros()) * 1_001;

@@ -1,10 +1,12 @@
 //! The lease of the VIPs, as the loop renews it and learns of its end.
 
+use lubdub::lease::Kind;
 use lubdub::time::Instant;
+
+use crate::host::gate::Gate;
 
 use super::{Event, Item, Remaining, Resources};
 
-#[cfg_attr(not(test), expect(dead_code, reason = "called by nodes that hold VIPs on a lease"))]
 impl Resources {
     /// From now on VIPs are held on a lease: none is added before [`Resources::renew`] was called for the first time. Or
     /// for ever, as at the beginning.
@@ -19,15 +21,34 @@ impl Resources {
     /// `until` is whole seconds after `now`; what is more is cut off. More than 5 ms after `now` nothing is renewed, see
     /// [`Resources::late_renewals`]. Where a lease has run out before, the VIPs are removed instead and
     /// [`Event::Lapsed`] follows.
+    ///
+    /// A lease of whole seconds is the address's own; any other needs a gate, and a gate that is not needed any more is
+    /// removed. [`Instant::FAR`]: VIPs are held for ever.
     pub fn renew(&mut self, until: Instant, now: Instant) {
-        self.vips.borrow_mut().renew(until, now);
+        let mut vips = self.vips.borrow_mut();
+        match Kind::of(until.since(now)) {
+            _ if until == Instant::FAR => {
+                vips.remove_gate();
+                vips.require_lease(false);
+            }
+            Kind::Fine => vips.renew_finely(until, now),
+            Kind::Address => {
+                vips.remove_gate();
+                vips.renew(until, now);
+            }
+        }
+        drop(vips);
         self.tell_lapsed();
     }
 
-    /// True when half of the last lease is over, or there was none: where something finer guards the VIPs, their coarse
-    /// lifetimes need not be renewed more often.
-    pub fn renew_due(&self, now: Instant) -> bool {
-        self.vips.borrow().renew_due(now)
+    /// From now on a lease of milliseconds can be had, from this gate.
+    pub fn gate(&mut self, gate: Gate) {
+        self.vips.borrow_mut().gate(gate);
+    }
+
+    /// Nothing is held any more, and nothing of the lease is to stay.
+    pub fn remove_gate(&mut self) {
+        self.vips.borrow_mut().remove_gate();
     }
 
     /// Renewals left out, or shortened afterwards, because they came more than 5 ms after their beat.

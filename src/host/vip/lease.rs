@@ -13,6 +13,7 @@ use lubdub::time::{Duration, Instant};
 use super::secondaries::Promotion;
 use super::{Held, Vips, interface_name, millis};
 use crate::host::clock;
+use crate::host::gate::Gate;
 use crate::host::netlink::{Address, Form, Lifetime, Renewal};
 use crate::host::resources::Level;
 
@@ -40,7 +41,20 @@ pub struct Lease {
     term: Option<Term>,
     pub(super) finer: Option<Remaining>,
     late: u64,
+    fine: Option<Fine>,
 }
+
+/// A lease in milliseconds, beside which the address's own is only there so that nothing stays for ever.
+struct Fine {
+    gate: Gate,
+    /// When it ends, as the last renewal had it.
+    until: Option<Instant>,
+    /// Room for what is renewed.
+    held: Vec<IpAddr>,
+}
+
+/// The address's own lifetime where a finer lease silences the VIP before.
+const COARSE: Duration = Duration::from_secs(8);
 
 impl Lease {
     /// How long an address lives that is added or renewed now; none when less than a second would be left, the least
@@ -54,6 +68,13 @@ impl Lease {
         whole(term.until.since(from)).map(Lifetime::Seconds)
     }
 
+    /// When VIPs end whatever else is so.
+    fn ends_at(&self) -> Option<Instant> {
+        let coarse = self.term.map(|term| term.until);
+        let fine = self.fine.as_ref().and_then(|fine| fine.until);
+        coarse.into_iter().chain(fine).min()
+    }
+
     /// True when VIPs are held on a lease.
     pub fn binds(&self) -> bool {
         self.required || self.term.is_some()
@@ -61,7 +82,7 @@ impl Lease {
 
     /// How long ago it ran out.
     fn over(&self, now: Instant) -> Option<Duration> {
-        self.term.filter(|term| now >= term.until).map(|term| now.since(term.until))
+        self.ends_at().filter(|until| now >= *until).map(|until| now.since(until))
     }
 }
 
@@ -128,6 +149,82 @@ impl Vips {
         self.suspect |= outcome.is_err() || !refused.is_empty();
     }
 
+    /// From now on `gate` silences VIPs that are not renewed, in the place of another one if there was one.
+    pub fn gate(&mut self, gate: Gate) {
+        self.lease.fine = Some(Fine { gate, until: None, held: Vec::new() });
+    }
+
+    /// Nothing silences VIPs any more but the end of their own lifetime.
+    pub fn remove_gate(&mut self) {
+        if let Some(Err(error)) = self.lease.fine.take().map(|fine| fine.gate.remove()) {
+            (self.log)(Level::Warning, format_args!("the nftables tables `lubdub` are still there: {error}"));
+        }
+    }
+
+    /// Renews every VIP held until `until`, in milliseconds; and its lifetime, where that has come down to the half. For a
+    /// beat that was handed to a link at `now`.
+    pub fn renew_finely(&mut self, until: Instant, now: Instant) {
+        self.expire(clock::now());
+        if clock::now().since(now) > PROMPT {
+            self.lease.late += 1;
+            return;
+        }
+        let Some(fine) = &mut self.lease.fine else { return };
+        let first = fine.until.replace(until).is_none();
+        fine.held.clear();
+        fine.held.extend(self.held.iter().map(|held| held.entry.address));
+        let mut lapsed = Vec::new();
+        if first {
+            // They were held on another lease, or none, until now.
+            lapsed.extend(fine.held.iter().filter(|address| fine.gate.admit(**address, until).is_err()));
+        }
+        match fine.gate.renew(&fine.held, until) {
+            Ok(renewal) => {
+                lapsed.extend_from_slice(renewal.lapsed);
+                if renewal.rebuilt {
+                    (self.log)(
+                        Level::Warning,
+                        format_args!(
+                            "somebody changed the nftables tables `lubdub`, without which a VIP has no lease: rebuilt"
+                        ),
+                    );
+                }
+            }
+            Err(error) => (self.log)(Level::Error, format_args!("the lease of the VIPs is not renewed: {error}")),
+        }
+        lapsed.into_iter().for_each(|address| self.lapse(address));
+        if self.renew_due(now) {
+            self.renew(now + COARSE, now);
+        }
+    }
+
+    /// The gate closed before this node renewed it.
+    fn lapse(&mut self, address: IpAddr) {
+        let Some(at) = self.held.iter().position(|held| held.entry.address == address) else { return };
+        let held = self.held.remove(at);
+        self.announcer.cease(address);
+        self.lapsed.push(address);
+        let removed = self.kernel.delete(&held.entry).map_or_else(|error| error.to_string(), |()| "removed".to_owned());
+        self.ungate(address);
+        (self.log)(Level::Error, format_args!("the lease of {address} ran out and was not renewed: {removed}"));
+        self.unguard();
+    }
+
+    /// Before an address is added: it is heard until the lease ends. False while there is no lease yet.
+    pub(super) fn admit(&mut self, address: IpAddr) -> Result<bool, String> {
+        let Some(fine) = &mut self.lease.fine else { return Ok(true) };
+        let Some(until) = fine.until.filter(|until| clock::now() < *until) else { return Ok(false) };
+        fine.gate.admit(address, until).map(|()| true).map_err(|error| format!("{address} gets no lease: {error}"))
+    }
+
+    /// After an address is gone: nothing is closed for it any more.
+    pub(super) fn ungate(&mut self, address: IpAddr) {
+        let Some(fine) = &mut self.lease.fine else { return };
+        if let Err(error) = fine.gate.release(address) {
+            (self.log)(Level::Warning, format_args!("the gate of {address} is still there: {error}"));
+        }
+    }
+
     /// VIPs whose lease has run out are held no more: what the kernel has not ended yet is removed, nothing is announced,
     /// and they are told by [`Vips::take_lapsed`].
     pub fn expire(&mut self, now: Instant) {
@@ -136,6 +233,7 @@ impl Vips {
             let address = held.entry.address;
             self.announcer.cease(address);
             let removed = self.kernel.delete(&held.entry);
+            self.ungate(address);
             self.lapsed.push(address);
             let ago = millis(over);
             match removed {
@@ -159,7 +257,7 @@ impl Vips {
 
     /// When the VIPs held lapse.
     pub fn lapse_at(&self) -> Option<Instant> {
-        self.lease.term.filter(|_| !self.held.is_empty()).map(|term| term.until)
+        self.lease.ends_at().filter(|_| !self.held.is_empty())
     }
 
     /// True when half of the last term is over, or there was none.

@@ -1,0 +1,70 @@
+//! Which lease the VIPs are held on, and what of a former run's is left.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use lubdub::conf::{Config, Guarantee, Resource};
+use lubdub::lease::{Exclusive, Kind};
+use lubdub::node::Guard;
+use lubdub::time::Instant;
+
+use super::gate::Gate;
+use super::resources::Resources;
+use super::{clock, gate};
+
+/// The VIPs of a configuration.
+pub fn vips(config: &Config<'_>) -> Vec<IpAddr> {
+    let address = |resource| match resource {
+        Resource::Vip(vip) => Some(vip.address),
+        Resource::Script { .. } => None,
+    };
+    config.groups.iter().flat_map(|group| group.resources().filter_map(address)).collect()
+}
+
+/// Whether this kernel can hold them on a lease of milliseconds.
+pub fn fine_available(config: &Config<'_>) -> bool {
+    let vips = vips(config);
+    !vips.is_empty() && gate::supported(&vips).is_ok()
+}
+
+/// What the node is told of it.
+pub fn guard(config: &Config<'_>, guarantee: &Guarantee) -> Guard {
+    Guard {
+        lease: Some(guarantee.lease.length).filter(|_| !vips(config).is_empty()),
+        outlast: config.exclusive != Exclusive::Off,
+        probes: true,
+        fencing: false,
+    }
+}
+
+/// Prepares the resources for the lease that was chosen: none is added before it has begun. What is left of a fine lease
+/// of a former run goes on, until the node says what becomes of it.
+///
+/// # Errors
+/// The kernel, which could keep a fine lease when it was asked before, does not.
+pub fn prepare(resources: &mut Resources, config: &Config<'_>, guarantee: &Guarantee) -> Result<(), String> {
+    let vips = vips(config);
+    if vips.is_empty() {
+        return Ok(());
+    }
+    resources.require_lease(true);
+    if guarantee.lease.kind == Kind::Fine {
+        let mut gate = Gate::open(&vips)?;
+        let now = clock::now();
+        let left: Vec<(IpAddr, Instant)> =
+            gate.remaining()?.into_iter().map(|(address, left)| (address, now + left)).collect();
+        resources.limit_by(Box::new(move |address| {
+            let (_, until) = left.iter().find(|(known, _)| *known == address)?;
+            let left = until.since(clock::now());
+            (left.as_micros() > 0).then_some(left)
+        }));
+        resources.gate(gate);
+    } else if Path::new(NF_TABLES).exists() {
+        // A former run may have had a fine lease, which would silence what this one holds.
+        Gate::open(&[]).and_then(Gate::remove)?;
+    }
+    Ok(())
+}
+
+/// There while nf_tables is loaded or built in, so that nothing is loaded only to look.
+const NF_TABLES: &str = "/sys/module/nf_tables";
