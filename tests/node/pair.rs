@@ -332,7 +332,6 @@ impl Pair {
             match output {
                 Output::Transmit { link, frame } => self.transmit(side, link, frame.bytes().to_vec()),
                 Output::Run { group, verb } => self.step(side, group, verb),
-                Output::Note(event) => self.boxes[side].events.push((self.now, event)),
                 Output::Renew { until } => self.renew(side, until),
                 Output::Look { groups } => self.look_for(side, groups),
                 Output::Fence { wanted } => self.boxes[side].fences = wanted,

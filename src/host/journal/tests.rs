@@ -23,6 +23,7 @@ fn setup() -> Setup {
         links: [LinkKind::Broadcast].into_iter().collect(),
         groups: [GroupSetup { preferred: true, has_vip: true }].into_iter().collect(),
         macs: Default::default(),
+        guard: Default::default(),
         digest: [0; 8],
         keys: Keyring::new(3, [Key::new(3, Method::Md5, b"redhat").unwrap()]).unwrap(),
         run: 1,

@@ -9,9 +9,10 @@ use nix::sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, se
 use super::bench::{Bench, Ear, bench, item};
 use crate::host::arp;
 use crate::host::clock;
-use crate::host::eyes::{By, Sight, Sighting};
+use crate::host::eyes::{Sight, Sighting};
 use crate::host::netlink::namespace::{Station, ethernet, ip, switch};
 use crate::host::resources::*;
+use lubdub::node::By;
 
 const V4: &str = "192.168.20.100/24/eth0";
 const V6: &str = "2001:db8::100/64/eth0";
