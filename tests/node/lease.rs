@@ -290,8 +290,6 @@ fn an_order_moves_a_leased_group_and_nothing_doubles() {
 #[test]
 fn a_longer_lease_waits_until_the_peer_knows_it() {
     let mut pair = settled();
-    pair.cut_all(true);
-    pair.lan_cut = true;
     pair.guard.lease = Some(MS(2000));
     pair.reload(0);
     pair.kill(0);
