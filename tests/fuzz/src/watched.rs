@@ -105,7 +105,7 @@ impl Watched {
                     self.sent.push((link, frame.bytes().to_vec()));
                 }
                 Output::Run { group, verb } => self.begin(group, verb, &claims),
-                Output::Note(_) => {}
+                Output::Note(_) | Output::Renew { .. } | Output::Look { .. } | Output::Fence { .. } => {}
                 Output::Left => {
                     assert!(self.groups.iter().all(|group| !group.up), "left with something running");
                     self.left = true;
@@ -132,6 +132,7 @@ impl Watched {
         let group = self.groups.get_mut(usize::from(number)).expect("a group of the setup");
         match verb {
             Verb::Announce => return,
+            Verb::Inventory => assert!(group.step.is_none(), "an inventory beside {:?} of {number}", group.step),
             Verb::Start => {
                 assert!(!group.up && group.step.is_none(), "a start of what may run: group {number}");
                 let said = claims.iter().all(|link| link >> number & 1 != 0);

@@ -131,6 +131,7 @@ impl<W: Write> Teller<'_, W> {
             Told::Input(Input::Order(order)) => format!("order {order:?}"),
             Told::Input(Input::Wake { swept: true }) => "time, every link was read".to_owned(),
             Told::Input(Input::Wake { swept: false }) => "time".to_owned(),
+            Told::Input(input) => format!("{input:?}"),
             Told::Reload { kept, .. } => format!("reload, {} groups", kept.len()),
             Told::Lost => "more than an entry holds; what follows begins at a new checkpoint".to_owned(),
         }
@@ -143,6 +144,9 @@ impl<W: Write> Teller<'_, W> {
             Output::Transmit { link, frame } => {
                 quiet(format!("-> {} bytes to {}", frame.bytes().len(), self.link(*link)))
             }
+            Output::Renew { until } => quiet(format!("-> renew until {until:?}")),
+            Output::Look { groups } => quiet(format!("-> look for groups {groups:b}")),
+            Output::Fence { wanted } => loud(format!("-> fence: {wanted}"), None),
             Output::Run { group, verb } => loud(format!("-> {verb:?} {}", self.group(*group)), None),
             Output::Note(event @ Event::Group { group, .. }) => {
                 loud(format!("-> group {}: {event:?}", self.group(*group)), Some(Some(*group)))

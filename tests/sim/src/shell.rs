@@ -120,6 +120,7 @@ impl World {
                 Output::Transmit { link, frame } => self.transmit(side, link, frame.bytes()),
                 Output::Run { group, verb } => self.run(side, group, verb),
                 Output::Note(event) => self.note(side, &event),
+                Output::Renew { .. } | Output::Look { .. } | Output::Fence { .. } => {}
                 Output::Left => return self.left(side),
                 Output::Wait { until, why } => {
                     let lag = Duration::from_micros(self.rng.below(self.scenario.lag.as_micros() + 1));

@@ -35,7 +35,7 @@ impl Oracle {
         let index = usize::from(group);
         let under_way = scene.boxes[side].resources[index].step.map(|step| step.verb);
         let fits = match verb {
-            Verb::Announce => true,
+            Verb::Announce | Verb::Inventory => true,
             // A stop is hurried once the peer is known to hold the group.
             Verb::Drop => under_way != Some(Verb::Drop),
             Verb::Start | Verb::Stop => under_way.is_none(),
