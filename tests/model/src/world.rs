@@ -195,6 +195,7 @@ impl World {
                     self.transmit(side, usize::from(link), frame)?;
                 }
                 Output::Run { verb, .. } => self.run(side, verb, &said)?,
+                Output::Renew { .. } | Output::Look { .. } | Output::Fence { .. } => {}
                 Output::Note(event) => told.push((side, event)),
                 Output::Left => {
                     self.crash(side);
