@@ -25,7 +25,7 @@ const DRIFT_PART: u64 = 1_000;
 /// include/net/addrconf.h); the rest is reserve.
 const ADDRESS_LATE: Duration = Duration::from_millis(1_350);
 /// The part of it that is not the timer's.
-const SWEEP_LATE: Duration = Duration::from_millis(350);
+const SWEEP_LATE: Duration = Duration::from_millis(330);
 /// The kernel's timers are coarser the longer they are: late by up to 8/63 of the time (`LVL_GRAN` over `LVL_START`,
 /// kernel/time/timer.c). A lease of 10 s was measured to end 0.43 s late, one of 20 s 2.07 s.
 const TIMER_LATE: (u64, u64) = (8, 63);

@@ -235,13 +235,20 @@ impl Peer {
 
     fn welcome(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>, on_cable: bool) -> Greeting {
         let caller = Caller::new(now, setup, hello, on_cable);
-        if hello.answers == Some(self.offer) {
+        if hello.answers == Some(self.offer) && !self.is_settled(now, setup, hello.run) {
             return Greeting::Session { new_run: self.begin(now, setup, &caller) };
         }
         if self.is_old(now, setup, hello) || !self.callers.note(caller) {
             return Greeting::Ignored(Ignored::Old);
         }
         Greeting::Answer
+    }
+
+    /// Whether there is a session with that run in which beats come, and no reason for another: a hello that crossed the
+    /// first of them on its way must not take back what they said.
+    fn is_settled(&self, now: Instant, setup: &Setup, run: u64) -> bool {
+        let heard = |session: &Session| session.facts.run == run && session.news.is_some();
+        !self.renew && self.is_alive(now, setup) && self.session.as_ref().is_some_and(heard)
     }
 
     /// Whether a hello tells nothing: the live peer did not send it, or not lately. A session that works is not given up
