@@ -121,6 +121,10 @@ impl Node {
         self.links.iter_mut().for_each(super::link::Link::session_began);
         self.groups.iter_mut().for_each(|group| group.session_began(new_run));
         self.speech.offer_used();
+        if let Some(super::Leaving::Goodbye { first, .. }) = &mut self.leaving {
+            // Every beat of this session says it.
+            *first = 1;
+        }
         self.renewal.is_known();
         self.note(Event::Session { new_run });
         let mine = self.setup.timing.deadtime;
