@@ -196,6 +196,8 @@ impl World {
                 }
                 Output::Run { verb, .. } => self.run(side, verb, &said)?,
                 Output::Note(event) => told.push((side, event)),
+                // Nothing here has a lease, asks for a VIP or fences.
+                Output::Renew { .. } | Output::Look { .. } | Output::Fence { .. } => return Err(Violation::Unguarded),
                 Output::Left => {
                     self.crash(side);
                     break;

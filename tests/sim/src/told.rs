@@ -39,6 +39,7 @@ pub const fn verb(verb: Verb) -> &'static str {
         Verb::Stop => "stops",
         Verb::Drop => "drops the VIPs of and stops",
         Verb::Announce => "announces the VIPs of",
+        Verb::Inventory => "looks what is left of",
     }
 }
 

@@ -27,6 +27,7 @@ fn node() -> Node {
         links: [LinkKind::Serial { baud: 115_200 }].into_iter().collect(),
         groups: [GroupSetup { preferred: true, has_vip: true }].into_iter().collect(),
         macs: Default::default(),
+        guard: Default::default(),
         digest: [0; 8],
         keys: Keyring::new(3, [Key::new(3, Method::Sha1, b"redhat").unwrap()]).unwrap(),
         run: 1,

@@ -15,16 +15,21 @@ impl Oracle {
                 self.watches[side].alive_since = (to == PeerState::Alive).then_some(local);
             }
             Event::Session { new_run: true } => {
+                self.note_leases(scene, side);
                 self.watches[side].alive_since = Some(local);
                 self.forget_orders();
             }
             Event::Session { new_run: false } => {
+                self.note_leases(scene, side);
                 self.churn += 1;
                 self.watches[side].session_at = Some(scene.now);
             }
             Event::Group { group, to, cause, .. } => {
                 let group = usize::from(group);
                 self.moved(scene, side, group, to, cause);
+                if to == State::Starting {
+                    self.watches[side].started[group] = Some((scene.now, super::claims::is_claim(cause)));
+                }
                 match to {
                     State::Starting => self.acquired(scene, side, group, cause),
                     State::Stopping => self.went_down(scene, side, group, cause),
