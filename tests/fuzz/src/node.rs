@@ -2,9 +2,9 @@
 
 use crate::choices::Choices;
 use crate::frame::{HEADER_LEN, framed, payload, signed, unframed};
-use crate::setup::Plan;
+use crate::setup::{Plan, choose_guard};
 use crate::watched::{START, Watched};
-use lubdub::node::{Input, Order, Verb, Why};
+use lubdub::node::{By, Eyes, Input, Order, Verb, Why};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::envelope::Kind;
 use std::collections::VecDeque;
@@ -154,9 +154,22 @@ impl Pair {
     /// Inputs that mean nothing, or little.
     fn disturb(&mut self, side: usize, choices: &mut Choices<'_>) {
         let (link, up, number) = (choices.below(4) as u8, choices.flag(), choices.below(5) as u8);
-        let verb = [Verb::Start, Verb::Stop, Verb::Drop, Verb::Announce][choices.below(4)];
+        let verb = [Verb::Start, Verb::Stop, Verb::Drop, Verb::Announce, Verb::Inventory][choices.below(5)];
         let node = &mut self.nodes[side];
-        match choices.below(3) {
+        match choices.below(11) {
+            2 => node.handle(self.now, Input::Line { link, lost: up }),
+            3..5 => node.handle(self.now, Input::Probed { group: number }),
+            5 => {
+                let by = if up { By::Peer } else { By::Stranger };
+                node.handle(self.now, Input::Answered { group: number, by });
+            }
+            6..8 => {
+                let eyes = [Eyes::Open, Eyes::Open, Eyes::Closed, Eyes::Cut][usize::from(link)];
+                node.handle(self.now, Input::Eyes { group: number, eyes });
+            }
+            8 => node.handle(self.now, Input::Lapsed { group: number }),
+            9 => node.find(self.now, number, Duration::from_micros(choices.span())),
+            10 => node.handle(self.now, Input::Fenced),
             0 => node.handle(self.now, Input::Carrier { link, up }),
             1 => node.handle(self.now, Input::Wake { swept: up }),
             _ => {
@@ -178,6 +191,9 @@ impl Pair {
         }
         if choices.flag() {
             (self.plan.digest, self.plan.groups) = (choices.byte() & 1, choices.below(5));
+        }
+        if choices.flag() {
+            self.plan.guard = choose_guard(choices, self.plan.timing.keepalive);
         }
         let old = self.nodes[side].states().len();
         let shift = choices.below(3);

@@ -1,7 +1,8 @@
 //! Two nodes as a configuration would describe them.
 
 use crate::choices::Choices;
-use lubdub::node::{Cluster, GroupSetup, LinkKind, Name, Setup, Timing};
+use lubdub::lease;
+use lubdub::node::{Cluster, GroupSetup, Guard, LinkKind, Name, Setup, Timing};
 use lubdub::time::Duration;
 use lubdub::wire::auth::{Key, Keyring, Method};
 
@@ -19,6 +20,7 @@ pub(crate) struct Plan {
     pub auto_failback: bool,
     pub digest: u8,
     pub secret: u8,
+    pub guard: Guard,
 }
 
 impl Plan {
@@ -32,6 +34,7 @@ impl Plan {
             auto_failback: true,
             digest: 7,
             secret: 0,
+            guard: Guard::default(),
         }
     }
 
@@ -51,7 +54,9 @@ impl Plan {
             false => LinkKind::Broadcast,
         };
         let links = (0..1 + choices.below(3)).map(|_| kind(choices.flag())).collect();
-        Self { timing, links, groups: choices.below(4), auto_failback: choices.flag(), digest: 7, secret: 0 }
+        let (groups, auto_failback) = (choices.below(4), choices.flag());
+        let guard = choose_guard(choices, keepalive);
+        Self { timing, links, groups, auto_failback, digest: 7, secret: 0, guard }
     }
 
     /// The setup of the node `side` in its life `run`.
@@ -67,7 +72,7 @@ impl Plan {
             links: self.links.iter().copied().collect(),
             groups: (0..self.groups).map(group).collect(),
             macs: Default::default(),
-            guard: Default::default(),
+            guard: self.guard,
             digest: [self.digest; 8],
             keys: Keyring::new(3, [self.key()]).expect("one key"),
             run,
@@ -78,5 +83,17 @@ impl Plan {
     /// The key that both nodes sign with.
     pub fn key(&self) -> Key {
         Key::new(3, Method::Md5, &[b'k', self.secret]).expect("a short secret")
+    }
+}
+
+/// Any guard, with a lease of a length that is allowed.
+pub(crate) fn choose_guard(choices: &mut Choices<'_>, keepalive: Duration) -> Guard {
+    let bits = choices.byte();
+    let longer = Duration::from_millis(choices.below(256) as u64 * 10);
+    Guard {
+        lease: (bits & 1 != 0).then(|| lease::shortest(keepalive) + longer),
+        outlast: bits & 2 != 0,
+        probes: bits & 4 != 0,
+        fencing: bits & 24 == 24,
     }
 }

@@ -1,7 +1,7 @@
 //! A node whose shell keeps the contract of `lubdub::node` and looks whether the node does.
 
 use crate::frame::{payload, unframed};
-use lubdub::node::{Input, Node, Output, Setup, Verb, Why};
+use lubdub::node::{Groups, Guard, Input, Node, Output, Setup, Verb, Why};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::auth::Key;
 use lubdub::wire::beat::{Beat, GROUPS_MAX, LINKS_MAX, State};
@@ -11,8 +11,8 @@ use lubdub::wire::envelope::{Envelope, Kind};
 pub(crate) const START: Instant = Instant::from_micros(1_000_000);
 
 /// Outputs between two inputs at most: a removal and an announcement and a start for each group, a hello and a beat for
-/// each link, 64 events and the count of those lost, the leave and the wait.
-const OUTPUTS_MAX: usize = 4 * GROUPS_MAX + 2 * LINKS_MAX + 64 + 3;
+/// each link, 64 events and the count of those lost, a renewal, a look, a wish to fence, the leave and the wait.
+const OUTPUTS_MAX: usize = 4 * GROUPS_MAX + 2 * LINKS_MAX + 64 + 6;
 
 /// What runs of a group, as its resources would tell.
 #[derive(Clone, Copy)]
@@ -21,10 +21,12 @@ struct Resources {
     step: Option<Verb>,
     /// Something of it may run.
     up: bool,
+    /// The inventory has found it, so that a start may go on with it.
+    found: bool,
 }
 
 /// The resources of a group that a run before this one may have left.
-const LEFTOVER: Resources = Resources { step: None, up: true };
+const LEFTOVER: Resources = Resources { step: None, up: true, found: false };
 
 /// A node and all that it asked for.
 pub(crate) struct Watched {
@@ -39,14 +41,32 @@ pub(crate) struct Watched {
     /// Every frame since somebody took them.
     pub sent: Vec<(u8, Vec<u8>)>,
     groups: Vec<Resources>,
+    guard: Guard,
+    /// The longest lease that may be in force: one of an earlier setup until the peer knows of the present one.
+    lease: Option<Duration>,
+    /// What it last said that it wants.
+    looking: Groups,
+    fencing: bool,
 }
 
 impl Watched {
     pub fn new(now: Instant, setup: Setup) -> Self {
         let key = setup.keys.iter().next().expect("a ring has a key").clone();
-        let (links, groups) = (setup.links.len(), vec![LEFTOVER; setup.groups.len()]);
-        let node = Node::new(now, setup);
-        let mut watched = Self { node, key, now, links, wait: (now, Why::Beat), left: false, sent: Vec::new(), groups };
+        let (links, groups, guard) = (setup.links.len(), vec![LEFTOVER; setup.groups.len()], setup.guard);
+        let mut watched = Self {
+            node: Node::new(now, setup),
+            key,
+            now,
+            links,
+            wait: (now, Why::Beat),
+            left: false,
+            sent: Vec::new(),
+            groups,
+            guard,
+            lease: guard.lease,
+            looking: 0,
+            fencing: false,
+        };
         watched.drain(false);
         watched
     }
@@ -78,8 +98,20 @@ impl Watched {
     pub fn end_step(&mut self, now: Instant, number: u8, ok: bool) {
         let Some(group) = self.groups.get_mut(usize::from(number)) else { return };
         let Some(verb) = group.step.take() else { return };
-        group.up = verb == Verb::Start || !ok;
+        group.up = match verb {
+            Verb::Start => true,
+            Verb::Inventory => group.up,
+            _ => !ok,
+        };
         self.handle(now, Input::Done { group: number, verb, ok });
+    }
+
+    /// The inventory of a group, where one is under way, finds a VIP whose lease runs for so long.
+    pub fn find(&mut self, now: Instant, number: u8, left: Duration) {
+        if let Some(group) = self.groups.get_mut(usize::from(number)) {
+            group.found |= group.step == Some(Verb::Inventory);
+        }
+        self.handle(now, Input::Found { group: number, until: now + left });
     }
 
     /// SIGHUP: the new group `n` is the old one `kept[n]`, if any.
@@ -91,6 +123,8 @@ impl Watched {
         self.key = setup.keys.iter().next().expect("a ring has a key").clone();
         let old = |number: &Option<u8>| number.map_or(LEFTOVER, |number| self.groups[usize::from(number)]);
         self.groups = kept.iter().map(old).collect();
+        self.guard = setup.guard;
+        self.lease = self.lease.zip(setup.guard.lease).map(|(old, new)| old.max(new));
         self.node.reload(now, setup, kept);
         self.drain(false);
     }
@@ -98,14 +132,22 @@ impl Watched {
     fn drain(&mut self, swept: bool) {
         // Bit n of each link: a beat of this turn says that group n is starting.
         let mut claims = vec![0u32; self.links];
+        let mut spoke = false;
         for _ in 0..OUTPUTS_MAX {
             match self.node.poll() {
                 Output::Transmit { link, frame } => {
+                    spoke = true;
                     claims[usize::from(link)] |= self.judge_frame(link, frame.bytes());
                     self.sent.push((link, frame.bytes().to_vec()));
                 }
                 Output::Run { group, verb } => self.begin(group, verb, &claims),
-                Output::Note(_) | Output::Renew { .. } | Output::Look { .. } | Output::Fence { .. } => {}
+                Output::Renew { until } => self.judge_renewal(until, std::mem::take(&mut spoke)),
+                Output::Look { groups } => self.judge_look(groups),
+                Output::Fence { wanted } => {
+                    assert_ne!(wanted, std::mem::replace(&mut self.fencing, wanted), "said again");
+                    assert!(!wanted || self.guard.fencing, "nobody is to be fenced");
+                }
+                Output::Note(_) => {}
                 Output::Left => {
                     assert!(self.groups.iter().all(|group| !group.up), "left with something running");
                     self.left = true;
@@ -114,6 +156,21 @@ impl Watched {
             }
         }
         panic!("more than {OUTPUTS_MAX} outputs for one input");
+    }
+
+    /// A lease is renewed once in a turn that has spoken, never for longer than it is.
+    fn judge_renewal(&self, until: Instant, spoke: bool) {
+        assert!(spoke, "renewed without a frame in this turn");
+        match self.lease {
+            Some(lease) => assert!(until <= self.now + lease, "{until:?} is later than a lease of {lease:?}"),
+            None => assert_eq!(until, Instant::FAR, "there may be no lease"),
+        }
+    }
+
+    fn judge_look(&mut self, groups: Groups) {
+        assert_ne!(groups, std::mem::replace(&mut self.looking, groups), "said again");
+        assert!(groups == 0 || self.guard.probes, "nobody asks for VIPs");
+        assert!(u64::from(groups) < 1 << self.groups.len(), "groups that there are not: {groups:b}");
     }
 
     fn judge_wait(&mut self, until: Instant, why: Why, swept: bool) {
@@ -132,14 +189,15 @@ impl Watched {
         let group = self.groups.get_mut(usize::from(number)).expect("a group of the setup");
         match verb {
             Verb::Announce => return,
-            Verb::Inventory => assert!(group.step.is_none(), "an inventory beside {:?} of {number}", group.step),
             Verb::Start => {
-                assert!(!group.up && group.step.is_none(), "a start of what may run: group {number}");
+                let adopted = std::mem::take(&mut group.found);
+                assert!((adopted || !group.up) && group.step.is_none(), "a start of what may run: group {number}");
                 let said = claims.iter().all(|link| link >> number & 1 != 0);
                 assert!(said || !in_session, "a start before its claim is on every link: group {number}");
             }
             Verb::Stop => assert!(group.step.is_none(), "a stop beside {:?} of group {number}", group.step),
             Verb::Drop => assert!(group.step != Some(Verb::Drop), "a drop beside a drop of {number}"),
+            Verb::Inventory => assert!(group.step.is_none() && group.up, "an inventory of what is known: {number}"),
         }
         (group.step, group.up) = (Some(verb), true);
     }

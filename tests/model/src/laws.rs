@@ -42,6 +42,8 @@ pub enum Violation {
     BothYield,
     /// Frames without end within one tick.
     EndlessTalk,
+    /// A wish that only a node with a lease, probes or fencing has.
+    Unguarded,
     /// L2: when all is well again nobody owns the group.
     NoOwner,
     /// L1: when all is well again both own the group.

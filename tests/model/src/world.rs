@@ -195,8 +195,9 @@ impl World {
                     self.transmit(side, usize::from(link), frame)?;
                 }
                 Output::Run { verb, .. } => self.run(side, verb, &said)?,
-                Output::Renew { .. } | Output::Look { .. } | Output::Fence { .. } => {}
                 Output::Note(event) => told.push((side, event)),
+                // Nothing here has a lease, asks for a VIP or fences.
+                Output::Renew { .. } | Output::Look { .. } | Output::Fence { .. } => return Err(Violation::Unguarded),
                 Output::Left => {
                     self.crash(side);
                     break;

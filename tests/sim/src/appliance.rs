@@ -3,10 +3,12 @@
 use crate::Side;
 use crate::clock::Clock;
 use crate::frame::Parcel;
+use crate::kernel::Lifetime;
 use crate::rng::Rng;
 use crate::scenario::Scenario;
-use lubdub::node::{GroupSetup, Node, Setup, Untrusted, Verb, Why};
-use lubdub::time::Instant;
+use crate::service::Sight;
+use lubdub::node::{GroupSetup, Groups, Guard, Node, Setup, Untrusted, Verb, Why};
+use lubdub::time::{Duration, Instant};
 use lubdub::wire::auth::{Key, Keyring};
 use lubdub::wire::beat::State;
 use std::collections::VecDeque;
@@ -34,6 +36,25 @@ pub struct Resource {
     pub runs: bool,
     /// The step under way.
     pub step: Option<Step>,
+    /// The present daemon has begun to start it, and not to stop it: it renews the VIP.
+    pub ours: bool,
+    /// When the kernel ends the VIP by itself; none where it never does.
+    pub lifetime: Option<Lifetime>,
+}
+
+/// What a shell has for its node, beside what the links bring.
+#[derive(Clone, Copy, Debug)]
+pub enum Report {
+    /// A step has ended.
+    Done(u8, Verb, bool),
+    /// The inventory has found a VIP with a lease until then.
+    Found(u8, Instant),
+    /// The kernel has ended a VIP.
+    Lapsed(u8),
+    /// The other end of a link is gone, or back.
+    Line(u8, bool),
+    /// A device has fenced the peer.
+    Fenced,
 }
 
 /// What a daemon reads when it starts, as far as both nodes' must agree.
@@ -43,11 +64,13 @@ pub struct Files {
     pub digest: [u8; 8],
     /// The keys of authkeys: number and secret. The first is the one to send with.
     pub keys: Vec<(u8, &'static str)>,
+    /// How exclusive ownership is made sure of.
+    pub guard: Guard,
 }
 
 impl Default for Files {
     fn default() -> Self {
-        Self { digest: [7; 8], keys: vec![(3, "redhat")] }
+        Self { digest: [7; 8], keys: vec![(3, "redhat")], guard: Guard::default() }
     }
 }
 
@@ -81,8 +104,20 @@ pub struct Appliance {
     pub mask: Mask,
     /// What its devices have received and nobody has read, with the number of bytes.
     pub inbox: Vec<(usize, VecDeque<Parcel>)>,
-    /// Ends of steps that the daemon has not seen.
-    pub ended: VecDeque<(u8, Verb, bool)>,
+    /// What the daemon has not been told yet, of steps, kernel, lines and devices.
+    pub reports: VecDeque<Report>,
+    /// The box has power.
+    pub powered: bool,
+    /// What it sees of the service LAN.
+    pub sight: Sight,
+    /// Links whose other end this daemon has seen, and whether it still sees it; none: never.
+    pub lines: Vec<Option<bool>>,
+    /// Until when VIPs may live that are added before the next renewal, on its own clock, and for how long that was given.
+    pub leave: Option<(Instant, Duration)>,
+    /// The last renewal that the kernel took, by the world's clock.
+    pub renewed: Instant,
+    /// It wants its peer fenced.
+    pub fences: bool,
     /// Until when the daemon waits, on its own clock, and why.
     pub wait: Option<(Instant, Why)>,
     /// When it will wake for that.
@@ -106,10 +141,16 @@ impl Appliance {
             life: 0,
             clock: Clock::new(Instant::from_micros(1_000_000 * (1 + side as u64)), scenario.drift[side]),
             frozen: None,
-            files: Files::default(),
+            files: Files { guard: scenario.guard[side], ..Files::default() },
             mask: None,
             inbox: scenario.links.iter().map(|_| Default::default()).collect(),
-            ended: VecDeque::new(),
+            reports: VecDeque::new(),
+            powered: false,
+            sight: Sight::default(),
+            lines: vec![None; scenario.links.len()],
+            leave: None,
+            renewed: Instant::ZERO,
+            fences: false,
             wait: None,
             alarm: None,
             resources: vec![Resource::default(); scenario.preferred.len()],
@@ -132,6 +173,16 @@ impl Appliance {
     /// The daemon holds a group.
     pub fn holds(&self, group: usize) -> bool {
         self.state(group).is_some_and(State::holds)
+    }
+
+    /// The groups that have a VIP.
+    pub fn vips(scenario: &Scenario) -> Groups {
+        scenario.has_vip.iter().rev().fold(0, |mask, has| mask << 1 | Groups::from(*has))
+    }
+
+    /// The machine stands still, and its kernel with it.
+    pub fn is_paused(&self) -> bool {
+        self.frozen.is_some_and(|frozen| frozen.whole_machine)
     }
 
     /// Something arrives at a device; it is lost where there is no room, or nobody has the device open.
@@ -161,13 +212,14 @@ impl Appliance {
         self.frozen = None;
         self.wait = None;
         self.alarm = None;
-        self.ended.clear();
+        self.reports.clear();
+        (self.sight, self.fences) = (Sight::default(), false);
         self.inbox.iter_mut().for_each(|(used, queue)| {
             *used = 0;
             queue.clear();
         });
         // Its children die with it or are killed by the next run: their ends are nobody's news.
-        self.resources.iter_mut().for_each(|resource| resource.step = None);
+        self.resources.iter_mut().for_each(|resource| (resource.step, resource.ours) = (None, false));
     }
 
     /// What a new daemon on this box is told.
@@ -192,8 +244,8 @@ impl Appliance {
             auto_failback: scenario.auto_failback,
             links: scenario.links.iter().copied().collect(),
             groups: (0..scenario.preferred.len()).map(group).collect(),
-            macs: Default::default(),
-            guard: Default::default(),
+            macs: [[2, 0, 0, 0, 0, side as u8]].into_iter().collect(),
+            guard: self.files.guard,
             digest,
             keys: Keyring::new(
                 keys.first()?.0,

@@ -129,9 +129,19 @@ impl<W: Write> Teller<'_, W> {
                 format!("{verb:?} of {} {}", self.group(*group), if *ok { "succeeded" } else { "failed" })
             }
             Told::Input(Input::Order(order)) => format!("order {order:?}"),
+            Told::Input(Input::Line { link, lost }) => {
+                format!("the other end of {}: {}", self.link(*link), if *lost { "gone" } else { "there" })
+            }
+            Told::Input(Input::Probed { group }) => format!("asked for the VIPs of {}", self.group(*group)),
+            Told::Input(Input::Answered { group, by }) => format!("{by:?} has a VIP of {}", self.group(*group)),
+            Told::Input(Input::Eyes { group, eyes }) => format!("eyes for {}: {eyes:?}", self.group(*group)),
+            Told::Input(Input::Lapsed { group }) => format!("a VIP of {} has lapsed", self.group(*group)),
+            Told::Input(Input::Found { group, until }) => {
+                format!("VIPs of {} are left until {}", self.group(*group), until.as_micros())
+            }
+            Told::Input(Input::Fenced) => "the peer is off for certain".to_owned(),
             Told::Input(Input::Wake { swept: true }) => "time, every link was read".to_owned(),
             Told::Input(Input::Wake { swept: false }) => "time".to_owned(),
-            Told::Input(input) => format!("{input:?}"),
             Told::Reload { kept, .. } => format!("reload, {} groups", kept.len()),
             Told::Lost => "more than an entry holds; what follows begins at a new checkpoint".to_owned(),
         }
@@ -144,9 +154,6 @@ impl<W: Write> Teller<'_, W> {
             Output::Transmit { link, frame } => {
                 quiet(format!("-> {} bytes to {}", frame.bytes().len(), self.link(*link)))
             }
-            Output::Renew { until } => quiet(format!("-> renew until {until:?}")),
-            Output::Look { groups } => quiet(format!("-> look for groups {groups:b}")),
-            Output::Fence { wanted } => loud(format!("-> fence: {wanted}"), None),
             Output::Run { group, verb } => loud(format!("-> {verb:?} {}", self.group(*group)), None),
             Output::Note(event @ Event::Group { group, .. }) => {
                 loud(format!("-> group {}: {event:?}", self.group(*group)), Some(Some(*group)))
@@ -154,6 +161,9 @@ impl<W: Write> Teller<'_, W> {
             Output::Note(event @ Event::Peer { .. }) => loud(format!("-> {event:?}"), Some(None)),
             Output::Note(event) => loud(format!("-> {event:?}"), None),
             Output::Left => loud("-> left".to_owned(), None),
+            Output::Renew { until } => quiet(format!("-> renew until {}", until.as_micros())),
+            Output::Look { groups } => loud(format!("-> ask for the VIPs of groups {groups:#b}"), None),
+            Output::Fence { wanted } => loud(format!("-> fence the peer: {wanted}"), None),
             Output::Wait { .. } => None,
         }
     }

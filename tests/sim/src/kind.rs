@@ -91,12 +91,39 @@ kinds! {
     Rotation,
     /// The peer comes back as somebody not to be trusted.
     Stranger,
+    /// The service LAN does not carry, from one node or to it or between the two, or a port of it has no carrier.
+    LanFault,
+    /// A switch reboots through which the service LAN goes, and maybe a heartbeat link.
+    Switch,
+    /// The other stations of the service LAN are silent for a while.
+    Quiet,
+    /// Somebody else answers for the VIPs.
+    Squatter,
+    /// A kernel ends a lease as late as it may.
+    LateKernel,
+    /// A daemon is too late to renew after a beat.
+    LateShell,
+    /// The daemon is killed and started again, within its lease or soon after.
+    Respawn,
+    /// A cable is pulled, or all of them, and both ends see it.
+    Unplug,
+    /// Fencing devices fail or hang.
+    Fencing,
+    /// The lease becomes longer or shorter on one node after the other, with a reload each.
+    Relet,
+    /// A takeover by silence waits for deadtime only.
+    ExclusiveOff,
 }
 
 impl Kind {
     /// The kinds that harm the links alone.
     pub const fn is_of_links(self) -> bool {
         (self as usize) <= Self::Recording as usize
+    }
+
+    /// The kinds that matter only where VIPs have a lease.
+    pub const fn is_of_leases(self) -> bool {
+        (self as usize) >= Self::LanFault as usize
     }
 }
 

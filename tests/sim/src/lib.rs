@@ -10,7 +10,10 @@
 //! * [`frame`]: a frame on its way, and what the simulator knows of it that the receiver must find out.
 //! * [`medium`]: cables and segments, and what they do to frames.
 //! * [`clock`]: a node's own clock, which drifts and may stand still.
-//! * [`appliance`]: one box: a daemon that can die or freeze, and resources that outlive it.
+//! * [`appliance`]: one box: a daemon that can die or freeze, and resources that outlive it; [`kernel`] ends the leases of
+//!   its VIPs.
+//! * [`lan`]: the service LAN; [`service`]: what a daemon asks and hears there; `lines`: what a cable shows without a
+//!   frame; `fencing`: devices that switch the other box off.
 //! * [`world`]: the queue of events; [`shell`] drives a node as its contract says; [`trouble`] injects faults;
 //!   [`forgery`] says what others say on the lines, and `recording` what was said before.
 //! * [`oracle`]: what must never be, and what must be soon.
@@ -20,15 +23,20 @@
 
 pub mod appliance;
 pub mod clock;
+mod fencing;
 pub mod forgery;
 pub mod frame;
 pub mod journal;
+pub mod kernel;
 pub mod kind;
+pub mod lan;
+mod lines;
 pub mod medium;
 pub mod oracle;
 mod recording;
 pub mod rng;
 pub mod scenario;
+pub mod service;
 pub mod shell;
 pub mod story;
 pub mod timeline;

@@ -5,7 +5,8 @@ use crate::kind::{Kind, Kinds};
 use crate::rng::Rng;
 use crate::timeline::span;
 use crate::told::LEGEND;
-use lubdub::node::{LinkKind, Timing};
+use lubdub::lease::{Exclusive, Wish, choose};
+use lubdub::node::{Guard, LinkKind, Timing};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::auth::Method;
 use std::fmt;
@@ -44,6 +45,16 @@ pub struct Scenario {
     pub lag: Duration,
     /// A kernel ends the VIPs of a daemon that has sent nothing for this long.
     pub lease: Option<Duration>,
+    /// What keeps each node's peer from being a second owner.
+    pub guard: [Guard; 2],
+    /// There are other stations on the service LAN.
+    pub stations: bool,
+    /// `ping` nodes are configured.
+    pub pings: bool,
+    /// Links that show their other end without a frame.
+    pub lines: Vec<bool>,
+    /// A heartbeat link that goes through the service LAN's switch.
+    pub shared: Option<usize>,
     /// How long a step takes at most when nothing is wrong.
     pub step: Duration,
     /// How long a step hangs until it is given up.
@@ -75,7 +86,8 @@ impl Scenario {
         let timing = draw_timing(rng, &links);
         let groups = rng.pick(&[1, 1, 2, 2, 3, 4]);
         let mut kinds = draw_kinds(rng);
-        let lease = kinds.has(Kind::Lapse) || rng.percent(40);
+        let mut plan = Leases::draw(&mut Rng::new(seed ^ 0x6c65_6173_6573), &links, &timing, &mut kinds);
+        let lease = !plan.is_guarded() && (kinds.has(Kind::Lapse) || rng.percent(40));
         if lease {
             kinds.insert(Kind::Lapse);
         }
@@ -96,6 +108,11 @@ impl Scenario {
             drift: draw_drift(rng, kinds),
             lag: if kinds.has(Kind::Lag) { rng.span(MS(0), keepalive.part(2)) } else { Duration::ZERO },
             lease: lease.then(|| timing[0].deadtime.min(timing[1].deadtime).times(8).part(10)),
+            guard: plan.guard,
+            stations: plan.stations,
+            pings: plan.pings,
+            lines: std::mem::take(&mut plan.lines),
+            shared: plan.shared,
             step,
             hang,
             hears_itself: rng.percent(50),
@@ -114,6 +131,11 @@ impl Scenario {
     /// Whether a group is preferred on a side.
     pub fn is_preferred(&self, side: Side, group: usize) -> bool {
         self.preferred[group] == side
+    }
+
+    /// VIPs have leases, and are asked for before they are taken.
+    pub fn is_guarded(&self) -> bool {
+        self.guard.iter().any(|guard| guard.lease.is_some())
     }
 
     /// The longer keepalive of the two.
@@ -148,6 +170,15 @@ impl fmt::Display for Scenario {
         for (number, side) in self.preferred.iter().enumerate() {
             let vip = if self.has_vip[number] { "with" } else { "without" };
             writeln!(f, "group {number}: of node{}, {vip} a VIP", side + 1)?;
+        }
+        for (side, guard) in self.guard.iter().enumerate().filter(|(_, guard)| guard.lease.is_some()) {
+            let Guard { lease, outlast, fencing, .. } = guard;
+            let lease = span(lease.unwrap_or_default());
+            writeln!(f, "node{}: lease {lease}, outlasted: {outlast}, fencing: {fencing}", side + 1)?;
+        }
+        if self.is_guarded() {
+            let (stations, pings, lines, shared) = (self.stations, self.pings, &self.lines, self.shared);
+            writeln!(f, "stations: {stations}, ping: {pings}, lines: {lines:?}, through the switch: {shared:?}")?;
         }
         let failback = if self.auto_failback { "on" } else { "off" };
         writeln!(f, "auto_failback {failback}, keys {:?}, steps up to {}", self.method, span(self.step))?;
@@ -201,7 +232,7 @@ fn one_timing(rng: &mut Rng, choices: &[Duration]) -> Timing {
 fn draw_kinds(rng: &mut Rng) -> Kinds {
     let mut kinds = Kinds::default();
     let percent = rng.pick(&[10, 25, 50]);
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.iter().filter(|kind| !kind.is_of_leases()) {
         if rng.percent(percent) {
             kinds.insert(*kind);
         }
@@ -213,4 +244,62 @@ fn draw_kinds(rng: &mut Rng) -> Kinds {
 fn draw_drift(rng: &mut Rng, kinds: Kinds) -> [i64; 2] {
     let one = |rng: &mut Rng| rng.below(1_000) as i64 - 500;
     if kinds.has(Kind::Drift) { [one(rng), one(rng)] } else { [0, 0] }
+}
+
+/// What a seed draws of leases: half of all seeds have them.
+struct Leases {
+    guard: [Guard; 2],
+    stations: bool,
+    pings: bool,
+    lines: Vec<bool>,
+    shared: Option<usize>,
+}
+
+impl Leases {
+    /// Draws from chance of its own, so that a seed without leases is what it was.
+    fn draw(rng: &mut Rng, links: &[LinkKind], timing: &[Timing; 2], kinds: &mut Kinds) -> Self {
+        let none = Self {
+            guard: Default::default(),
+            stations: false,
+            pings: false,
+            lines: vec![false; links.len()],
+            shared: None,
+        };
+        if rng.percent(50) {
+            return none;
+        }
+        let percent = rng.pick(&[15, 30, 60]);
+        for kind in Kind::ALL.iter().filter(|kind| kind.is_of_leases() && **kind != Kind::ExclusiveOff) {
+            if rng.percent(percent) {
+                kinds.insert(*kind);
+            }
+        }
+        if rng.percent(15) {
+            kinds.insert(Kind::ExclusiveOff);
+        }
+        let fencing = rng.percent(20);
+        let fine = rng.percent(60);
+        let asked = rng.percent(25).then(|| timing[0].keepalive.times(2 + rng.below(20)));
+        let guard = timing.map(|timing| Guard {
+            lease: Some(lease(&timing, kinds.has(Kind::ExclusiveOff), asked, fine)),
+            outlast: !kinds.has(Kind::ExclusiveOff),
+            probes: true,
+            fencing,
+        });
+        let ethernet = links.iter().position(|link| *link == LinkKind::Broadcast);
+        let shared = ethernet.filter(|_| rng.percent(40));
+        let lines = (0..links.len()).map(|link| Some(link) != shared && rng.percent(60)).collect();
+        Self { guard, stations: rng.percent(70), pings: rng.percent(30), lines, shared }
+    }
+
+    fn is_guarded(&self) -> bool {
+        self.guard[0].lease.is_some()
+    }
+}
+
+/// The lease of a node with these timings.
+pub(crate) fn lease(timing: &Timing, off: bool, asked: Option<Duration>, fine_available: bool) -> Duration {
+    let exclusive = if off { Exclusive::Off } else { Exclusive::Auto };
+    let wish = Wish { deadtime: timing.deadtime, keepalive: timing.keepalive, asked, exclusive, fine_available };
+    choose(&wish).length
 }

@@ -2,7 +2,7 @@
 //! before the next is asked for, every link read before silence is judged.
 
 use crate::Side;
-use crate::appliance::{Appliance, Step};
+use crate::appliance::{Appliance, Report, Step};
 use crate::frame::{self, Frame, Parcel};
 use crate::kind::Kind;
 use crate::medium::Chance;
@@ -35,8 +35,7 @@ impl World {
         let first = self.rng.index(links + 1);
         for source in (first..=links).chain(0..first) {
             if source == links {
-                if let Some((group, verb, ok)) = self.boxes[side].ended.pop_front() {
-                    self.tell(side, Input::Done { group, verb, ok });
+                if self.report(side) || self.read_lan(side) {
                     return true;
                 }
             } else if self.read(side, source) {
@@ -44,6 +43,20 @@ impl World {
             }
         }
         false
+    }
+
+    /// Tells one thing that steps, kernel, lines or devices have brought.
+    fn report(&mut self, side: Side) -> bool {
+        let Some(report) = self.boxes[side].reports.pop_front() else { return false };
+        let input = match report {
+            Report::Done(group, verb, ok) => Input::Done { group, verb, ok },
+            Report::Found(group, until) => Input::Found { group, until },
+            Report::Lapsed(group) => Input::Lapsed { group },
+            Report::Line(link, lost) => Input::Line { link, lost },
+            Report::Fenced => Input::Fenced,
+        };
+        self.tell(side, input);
+        true
     }
 
     fn wake_if_due(&mut self, side: Side) {
@@ -69,6 +82,7 @@ impl World {
                     }
                 }
             }
+            while self.boxes[side].awake() && self.read_lan(side) {}
         }
         if self.boxes[side].awake() {
             self.tell(side, Input::Wake { swept: judge });
@@ -114,19 +128,33 @@ impl World {
     }
 
     pub(crate) fn drain(&mut self, side: Side) {
+        let mut spoke = false;
+        let mut renewal = None;
         for _ in 0..OUTPUTS_MAX {
             let Some(node) = &mut self.boxes[side].node else { return };
             match node.poll() {
-                Output::Transmit { link, frame } => self.transmit(side, link, frame.bytes()),
+                Output::Transmit { link, frame } => {
+                    spoke = true;
+                    self.transmit(side, link, frame.bytes());
+                }
+                Output::Renew { until } => {
+                    renewal = Some((until, spoke));
+                    self.renew(side, until);
+                }
+                Output::Look { groups } => self.look_for(side, groups),
+                Output::Fence { wanted } => self.fence(side, wanted),
                 Output::Run { group, verb } => self.run(side, group, verb),
                 Output::Note(event) => self.note(side, &event),
-                Output::Renew { .. } | Output::Look { .. } | Output::Fence { .. } => {}
                 Output::Left => return self.left(side),
                 Output::Wait { until, why } => {
                     let lag = Duration::from_micros(self.rng.below(self.scenario.lag.as_micros() + 1));
                     let it = &mut self.boxes[side];
                     it.wait = Some((until, why));
                     it.alarm = Some(it.clock.world(until).max(self.now) + lag);
+                    if let Some((until, spoke)) = renewal {
+                        let (oracle, scene) = self.watch();
+                        oracle.renewed(&scene, side, until, spoke);
+                    }
                     return;
                 }
             }
@@ -215,16 +243,20 @@ impl World {
         let (oracle, scene) = self.watch();
         oracle.runs(&scene, side, group, verb);
         if verb == Verb::Announce {
-            return;
+            return self.announce(side, usize::from(group));
         }
         let (span, ok) = self.fate(verb);
         self.frames += 1;
         let number = self.frames;
         let resource = &mut self.boxes[side].resources[usize::from(group)];
         resource.step = Some(Step { number, verb, ok });
+        resource.ours = verb == Verb::Start;
         match verb {
-            Verb::Start => (resource.vip, resource.runs) = (true, true),
-            Verb::Drop => resource.vip = false,
+            Verb::Start => {
+                resource.runs = true;
+                self.add_vip(side, usize::from(group));
+            }
+            Verb::Drop => (resource.vip, resource.lifetime) = (false, None),
             _ => {}
         }
         self.after(span, What::StepEnds { side, group, number });
@@ -233,6 +265,9 @@ impl World {
     /// How long a step takes and whether it succeeds.
     fn fate(&mut self, verb: Verb) -> (Duration, bool) {
         let (fails, hangs) = match verb {
+            Verb::Inventory => {
+                return (Duration::from_micros(100) + self.rng.magnitude(Duration::from_millis(2)), true);
+            }
             Verb::Start => (Kind::StartFails, Kind::StartHangs),
             _ => (Kind::StopFails, Kind::StopHangs),
         };
@@ -256,14 +291,17 @@ impl World {
             return self.after(self.scenario.step, What::StepEnds { side, group, number });
         }
         resource.step = None;
-        if step.verb != Verb::Start {
-            if step.ok {
-                (resource.vip, resource.runs) = (false, false);
-            } else {
-                resource.vip &= self.rng.percent(50);
+        match step.verb {
+            Verb::Start => {}
+            Verb::Inventory => {
+                let local = it.clock.local(self.now);
+                let life = resource.lifetime.filter(|life| resource.vip && life.until > local);
+                it.reports.extend(life.map(|life| Report::Found(group, life.until)));
             }
+            _ if step.ok => (resource.vip, resource.runs, resource.lifetime) = (false, false, None),
+            _ => resource.vip &= self.rng.percent(50),
         }
-        it.ended.push_back((group, step.verb, step.ok));
+        it.reports.push_back(Report::Done(group, step.verb, step.ok));
         self.turn(side);
     }
 }

@@ -38,8 +38,8 @@ pub const fn verb(verb: Verb) -> &'static str {
         Verb::Start => "starts",
         Verb::Stop => "stops",
         Verb::Drop => "drops the VIPs of and stops",
-        Verb::Inventory => "looks for",
         Verb::Announce => "announces the VIPs of",
+        Verb::Inventory => "looks what is left of",
     }
 }
 

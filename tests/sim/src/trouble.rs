@@ -4,6 +4,7 @@ mod boxes;
 mod files;
 mod lines;
 mod operator;
+mod service;
 
 pub(crate) use files::Edit;
 
@@ -61,6 +62,13 @@ impl World {
             Kind::Edit => self.begin_edit(side),
             Kind::Rotation => self.begin_rotation(side),
             Kind::Stranger => self.become_stranger(side),
+            Kind::LanFault => self.harm_lan(side),
+            Kind::Switch => self.reboot_switch(),
+            Kind::Quiet => self.hush(),
+            Kind::Squatter => self.squat(),
+            Kind::Respawn => self.respawn(side),
+            Kind::Unplug => self.unplug(),
+            Kind::Relet => self.begin_reletting(side),
             // The steady kinds strike by themselves.
             _ => {}
         }

@@ -2,8 +2,10 @@
 
 use crate::Side;
 use crate::appliance::{Appliance, Mask};
+use crate::fencing::Attempt;
 use crate::frame::{Frame, Parcel};
 use crate::kind::{Kind, Tally};
+use crate::lan::Lan;
 use crate::medium::Media;
 use crate::oracle::{Oracle, Scene, Violation};
 use crate::recording::{Play, Recorder};
@@ -97,6 +99,43 @@ pub(crate) enum What {
         side: Side,
         life: u32,
     },
+    /// A kernel may have to end a VIP.
+    Expires {
+        side: Side,
+        group: usize,
+    },
+    /// A daemon asks for VIPs on the service LAN.
+    Probes {
+        side: Side,
+        life: u32,
+    },
+    /// Somebody answers for a VIP there, or announces it.
+    Answers {
+        to: Side,
+        group: u8,
+        stranger: bool,
+    },
+    /// A daemon hears another station there.
+    HearsStation {
+        side: Side,
+        life: u32,
+    },
+    /// Something changes on the service LAN, now or as a daemon notices.
+    LanChanges,
+    Sees {
+        side: Side,
+    },
+    /// A cable is pulled or plugged in.
+    LinesChange,
+    FencingEnds {
+        side: Side,
+        life: u32,
+        attempt: Attempt,
+    },
+    FencesAgain {
+        side: Side,
+        life: u32,
+    },
     Calms,
     Clears,
 }
@@ -127,6 +166,13 @@ pub struct World {
     pub(crate) rng: Rng,
     pub(crate) boxes: [Appliance; 2],
     pub(crate) media: Media,
+    pub(crate) lan: Lan,
+    /// Each cable is pulled until then.
+    pub(crate) unplugged: Vec<Instant>,
+    /// What becomes of a story's attempts to fence.
+    pub(crate) device: [Attempt; 2],
+    /// When each kernel looks at each group's VIP next.
+    pub(crate) ends: [Vec<Option<Instant>>; 2],
     pub(crate) oracle: Oracle,
     pub(crate) timeline: Timeline,
     pub(crate) tally: Tally,
@@ -165,6 +211,10 @@ impl World {
             rng: Rng::new(scenario.seed),
             boxes: [Appliance::new(0, &scenario), Appliance::new(1, &scenario)],
             media: Media::new(scenario.links.len()),
+            lan: Lan::default(),
+            unplugged: vec![Instant::ZERO; scenario.links.len()],
+            device: [Attempt::Succeeds; 2],
+            ends: [vec![None; scenario.preferred.len()], vec![None; scenario.preferred.len()]],
             oracle: Oracle::new(&scenario),
             timeline,
             tally: Tally::default(),
@@ -189,7 +239,7 @@ impl World {
             let after = self.rng.magnitude(most);
             self.after(after, What::Boots { side, life: 0, mask: None });
         }
-        for kind in [Kind::Drift, Kind::Lag] {
+        for kind in [Kind::Drift, Kind::Lag, Kind::ExclusiveOff] {
             if self.scenario.kinds.has(kind) {
                 self.tally.count(kind);
             }
@@ -249,6 +299,8 @@ impl World {
             scenario: &self.scenario,
             boxes: &self.boxes,
             media: &self.media,
+            lan: &self.lan,
+            unplugged: &self.unplugged,
             calm: self.calm,
             faults: Kind::ALL.iter().map(|kind| self.tally.of(*kind)).sum(),
         };
@@ -312,6 +364,17 @@ impl World {
             What::Plays { play } => self.play(play),
             What::Edits { side, edit } if !self.calm => self.edit(side, edit),
             What::Reloads { side, life } => self.reload(side, life),
+            What::Expires { side, group } => self.expire(side, group),
+            What::Probes { side, life } if self.boxes[side].life == life => self.probe(side),
+            What::Answers { to, group, stranger } => self.arrives_on_lan(to, group, stranger),
+            What::HearsStation { side, life } if self.boxes[side].life == life => self.hears_station(side),
+            What::LanChanges => self.lan_changed(),
+            What::Sees { side } => self.sees(side),
+            What::LinesChange => self.lines_changed(),
+            What::FencingEnds { side, life, attempt } if self.boxes[side].life == life => {
+                self.fencing_ends(side, attempt)
+            }
+            What::FencesAgain { side, life } if self.boxes[side].life == life => self.fences_again(side),
             What::Calms => self.calm_down(),
             What::Clears => [0, 1].into_iter().for_each(|side| self.order(side, Order::Clear(u32::MAX))),
             _ => {}
@@ -326,6 +389,8 @@ impl World {
         let mask = mask.filter(|_| self.boxes[1 - side].disguise.is_none());
         let it = &mut self.boxes[side];
         it.life += 1;
+        (it.powered, it.leave) = (true, None);
+        it.lines.fill(None);
         (it.disguise, it.mask) = (mask, mask);
         it.read = it.files.clone();
         let local = it.clock.local(self.now);
@@ -340,6 +405,8 @@ impl World {
         let (oracle, scene) = self.watch();
         oracle.booted(&scene, side);
         self.drain(side);
+        self.lines_changed();
+        self.sees(side);
         if let Some(life) = mask.map(|_| self.boxes[side].life).filter(|_| !self.by_hand) {
             let most = self.scenario.initdead().times(3);
             let after = self.rng.magnitude(most);
@@ -370,6 +437,8 @@ impl World {
     fn calm_down(&mut self) {
         self.calm = true;
         self.media.heal();
+        self.lan.heal();
+        self.unplugged.fill(Instant::ZERO);
         self.relate(format_args!("the faults end"));
         let (oracle, scene) = self.watch();
         oracle.calmed(&scene);
@@ -390,6 +459,8 @@ impl World {
             let life = self.boxes[side].life;
             self.after(Duration::from_millis(5), What::Boots { side, life, mask: None });
         }
+        self.lines_changed();
+        self.lan_changed();
         for seconds in [0, 2, 12] {
             self.after(Duration::from_secs(seconds), What::Clears);
         }

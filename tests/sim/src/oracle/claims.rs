@@ -20,7 +20,7 @@ impl Oracle {
         let Some(claim) = shown_term(scene, side, group) else { return };
         let watch = &mut self.watches[side];
         let seen = watch.seen[group];
-        let right = if matches!(cause, Cause::Silence(_)) { claim.after(seen) } else { !seen.after(claim) };
+        let right = if is_claim(cause) { claim.after(seen) } else { !seen.after(claim) };
         watch.claims[group] = claim;
         if !right {
             self.accuse(
@@ -73,4 +73,9 @@ impl Oracle {
 
 fn shown_term(scene: &Scene<'_>, side: Side, group: usize) -> Option<Term> {
     scene.node(side)?.groups().nth(group).map(|group| group.term)
+}
+
+/// Acquired by evidence, for which a claim is raised.
+pub(super) const fn is_claim(cause: Cause) -> bool {
+    matches!(cause, Cause::Silence(_) | Cause::Unplugged(_) | Cause::Fenced | Cause::Adopted)
 }

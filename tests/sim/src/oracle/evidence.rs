@@ -14,7 +14,12 @@ impl Oracle {
         if watch.accepted.as_ref().is_some_and(|frame| before(frame.sent) || frame.knows.is_some_and(before)) {
             return;
         }
-        if self.has_consent(scene, side, group) || self.has_goodbye(scene, side, group) {
+        if self.has_consent(scene, side, group)
+            || self.has_goodbye(scene, side, group)
+            || self.watches[side].fenced
+            || self.has_adoption(scene, side, group)
+            || self.has_physical_loss(scene, side, group)
+        {
             return;
         }
         if let Err(why) = self.has_silence(scene, side, group) {
@@ -66,8 +71,9 @@ impl Oracle {
         heard.is_some_and(|(goodbye, word)| goodbye && word.state.is_down()) && Self::is_down(scene, 1 - side, group)
     }
 
-    /// T = deadtime, or initdead for a peer never heard; longer while strangers are present.
-    fn has_silence(&self, scene: &Scene<'_>, side: Side, group: usize) -> Result<(), String> {
+    /// T = deadtime, or initdead for a peer never heard, or S where the lease is longer; longer while strangers are present;
+    /// and the VIP is silent too.
+    pub(super) fn has_silence(&self, scene: &Scene<'_>, side: Side, group: usize) -> Result<(), String> {
         let watch = &self.watches[side];
         let timing = scene.scenario.timing[side];
         let local = scene.local(side);
@@ -75,6 +81,13 @@ impl Oracle {
             Some(at) => (at, timing.deadtime),
             None => (watch.born, timing.initdead),
         };
+        let patience = patience.max(self.silence(scene, side, group));
+        if scene.boxes[side].read.guard.fencing {
+            return Err("the peer is not fenced".into());
+        }
+        if let Err(why) = self.has_silent_vip(scene, side, group, Instant::ZERO) {
+            return Err(why.into());
+        }
         let due = since + patience;
         if local < due {
             return Err(format!("silent for {:?} of {patience:?}", local.since(since)));

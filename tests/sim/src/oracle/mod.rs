@@ -7,6 +7,8 @@ mod claims;
 mod doubles;
 mod evidence;
 mod hearing;
+mod kernels;
+mod looking;
 mod orders;
 mod settling;
 mod transitions;
@@ -15,6 +17,7 @@ mod words;
 use crate::Side;
 use crate::appliance::Appliance;
 use crate::frame::Frame;
+use crate::lan::Lan;
 use crate::medium::Media;
 use crate::scenario::{GROUPS_MAX, Scenario};
 use lubdub::node::Node;
@@ -52,6 +55,10 @@ pub struct Scene<'a> {
     pub boxes: &'a [Appliance; 2],
     /// The links.
     pub media: &'a Media,
+    /// The service LAN.
+    pub lan: &'a Lan,
+    /// Until when each cable is pulled.
+    pub unplugged: &'a [Instant],
     /// The faults have ended.
     pub calm: bool,
     /// Faults injected so far.
@@ -74,7 +81,10 @@ impl Scene<'_> {
 
     fn trusted(&self) -> bool {
         let off = self.boxes.iter().any(|it| it.node.is_none());
-        off || self.boxes.iter().all(|it| it.mask.is_none())
+        // In the middle of a rotation a daemon that starts anew knows one of the two keys.
+        let [ours, theirs] = &self.boxes[..] else { return false };
+        let common = ours.files.keys.iter().any(|key| theirs.files.keys.contains(key));
+        off || common && self.boxes.iter().all(|it| it.mask.is_none())
     }
 }
 
@@ -120,6 +130,18 @@ struct Watch {
     paused_until: Instant,
     /// Its last start, freeze or thaw.
     disturbed_at: Instant,
+    /// What it has asked of each VIP, by its own clock.
+    looks: Vec<looking::Look>,
+    /// Since when each link shows that its other end is gone, by its own clock.
+    lost: Vec<Option<Instant>>,
+    /// Its peer was fenced, and has not been heard since.
+    fenced: bool,
+    /// The longest lease that its VIPs may have, as far as the peer knows.
+    own_lease: Duration,
+    /// The lease that the peer has told in the present session.
+    peer_lease: Duration,
+    /// When it last began to start each group, and whether that was a claim that nobody has confirmed.
+    started: Vec<Option<(Instant, bool)>>,
 }
 
 impl Watch {
@@ -130,6 +152,9 @@ impl Watch {
             claims: vec![Term(0); groups],
             seen: vec![Term(0); groups],
             said: vec![vec![None; groups]; links],
+            looks: vec![looking::Look::default(); groups],
+            lost: vec![None; links],
+            started: vec![None; groups],
             ..Self::default()
         }
     }
@@ -158,6 +183,12 @@ pub struct Oracle {
     faults: u64,
     /// Starts of each group since something was last wrong, and the last.
     late_starts: Vec<(u32, Instant)>,
+    /// Two kernels answer for each group since then.
+    twins_since: Vec<Option<Instant>>,
+    /// Such moments, all with an excuse.
+    pub twins: u64,
+    /// When the service LAN last did not carry both ways between the nodes.
+    lan_broken_at: Option<Instant>,
     /// Failbacks of each group: every one doubles the wait for the next, up to an hour.
     given_back: Vec<u32>,
 }
@@ -179,6 +210,9 @@ impl Oracle {
             mandates: vec![orders::Mandate::default(); groups],
             faults: 0,
             late_starts: vec![(0, Instant::ZERO); groups],
+            twins_since: vec![None; groups],
+            twins: 0,
+            lan_broken_at: None,
             given_back: vec![0; groups],
         }
     }
@@ -203,6 +237,7 @@ impl Oracle {
         self.watches[side] = Watch {
             born: scene.local(side),
             disturbed_at: scene.now,
+            own_lease: scene.boxes[side].read.guard.lease.unwrap_or_default(),
             ..Watch::new(scene.groups(), scene.scenario.links.len())
         };
     }
@@ -221,6 +256,7 @@ impl Oracle {
             let watch = &mut self.watches[side];
             watch.born += seen;
             watch.life_at = watch.life_at.map(|at| at + seen);
+            watch.looks.iter_mut().for_each(looking::Look::forget);
         }
     }
 
@@ -235,9 +271,11 @@ impl Oracle {
     /// After every event.
     pub fn look(&mut self, scene: &Scene<'_>) {
         self.note_quiet(scene);
+        self.note_lan(scene);
         let [one, other] = scene.boxes.each_ref().map(states);
         for (group, states) in one.into_iter().zip(other).map(<[_; 2]>::from).take(scene.groups()).enumerate() {
             self.look_for_double(scene, group, states);
+            self.look_for_twins(scene, group, states);
             self.look_for_orphan(scene, group, states);
         }
         self.look_for_deafness(scene);

@@ -36,7 +36,8 @@ impl Oracle {
         self.alone_since = if running == 1 { self.alone_since.or(Some(scene.now)) } else { None };
         let whole = |link| scene.media.is_whole(link, scene.now);
         let well = scene.boxes.iter().all(|it| it.awake() && it.mask.is_none());
-        let quiet = scene.faults == self.faults && well && (0..scene.scenario.links.len()).all(whole);
+        let cables = scene.lan.is_well(scene.now) && scene.unplugged.iter().all(|until| *until <= scene.now);
+        let quiet = scene.faults == self.faults && well && cables && (0..scene.scenario.links.len()).all(whole);
         self.faults = scene.faults;
         if !quiet && !scene.calm {
             self.late_starts.fill((0, scene.now));
@@ -45,7 +46,9 @@ impl Oracle {
 
     pub(super) fn look_for_orphan(&mut self, scene: &Scene<'_>, group: usize, states: [Option<State>; 2]) {
         let idle = states.iter().all(|state| state.is_none_or(|state| state == State::Stopped));
-        let able = (0..2).any(|side| states[side] == Some(State::Stopped) && is_willing(scene, side));
+        let able = (0..2).any(|side| {
+            states[side] == Some(State::Stopped) && is_willing(scene, side) && !self.is_held_back(scene, side, group)
+        });
         let thawed = scene.boxes.iter().all(|it| it.frozen.is_none());
         if !(idle && able && thawed && scene.trusted()) {
             self.orphan_since[group] = None;
@@ -55,7 +58,8 @@ impl Oracle {
         let since = since.max(self.watches[0].disturbed_at).max(self.watches[1].disturbed_at);
         let deadtime = scene.scenario.deadtime();
         let rounds = if scene.calm { 4 } else { 20 };
-        let patience = scene.scenario.initdead().times(2) + deadtime.times(rounds) + Duration::from_secs(1);
+        let patience =
+            leases(scene) + scene.scenario.initdead().times(2) + deadtime.times(rounds) + Duration::from_secs(1);
         if scene.now.since(since) > roughly(patience) {
             self.accuse(scene.now, "L2", format_args!("group {group} has no owner since {since:?}"));
         }
@@ -112,6 +116,12 @@ impl Oracle {
     }
 }
 
+/// What the leases of both may add to a wait: a grant and a silence.
+fn leases(scene: &Scene<'_>) -> Duration {
+    let lease = scene.boxes.iter().filter_map(|it| it.read.guard.lease).max().unwrap_or_default();
+    lubdub::lease::silence(lease).times(2)
+}
+
 /// How long a node that is alone leaves a group without an owner: it waits for one that it has never heard, or for the
 /// last frames of a stranger to grow old. Frames that others send may hold it up for longer.
 fn patience_alone(scene: &Scene<'_>) -> Duration {
@@ -119,7 +129,8 @@ fn patience_alone(scene: &Scene<'_>) -> Duration {
     if [Kind::Forgery, Kind::Replay, Kind::Flood].iter().any(|kind| kinds.has(*kind)) {
         return Duration::from_secs(3600);
     }
-    let turns = scene.scenario.keepalive().times(4) + scene.scenario.lag.times(4) + Duration::from_millis(50);
+    let turns =
+        leases(scene) + scene.scenario.keepalive().times(4) + scene.scenario.lag.times(4) + Duration::from_millis(50);
     scene.scenario.initdead() + scene.scenario.deadtime().times(2) + turns
 }
 

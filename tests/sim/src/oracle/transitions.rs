@@ -9,22 +9,31 @@ impl Oracle {
     /// A node notes something.
     pub fn noted(&mut self, scene: &Scene<'_>, side: Side, event: &Event) {
         let local = scene.local(side);
+        if matches!(event, Event::Session { .. }) {
+            // Its number was one of the session before.
+            self.watches[side].goodbye = None;
+        }
         match *event {
             Event::Peer { to, .. } => {
                 self.watches[side].turned_at = scene.now;
                 self.watches[side].alive_since = (to == PeerState::Alive).then_some(local);
             }
             Event::Session { new_run: true } => {
+                self.note_leases(scene, side);
                 self.watches[side].alive_since = Some(local);
                 self.forget_orders();
             }
             Event::Session { new_run: false } => {
+                self.note_leases(scene, side);
                 self.churn += 1;
                 self.watches[side].session_at = Some(scene.now);
             }
             Event::Group { group, to, cause, .. } => {
                 let group = usize::from(group);
                 self.moved(scene, side, group, to, cause);
+                if to == State::Starting {
+                    self.watches[side].started[group] = Some((scene.now, super::claims::is_claim(cause)));
+                }
                 match to {
                     State::Starting => self.acquired(scene, side, group, cause),
                     State::Stopping => self.went_down(scene, side, group, cause),
@@ -62,7 +71,7 @@ impl Oracle {
     /// makes each seem deaf to the other.
     fn yielded(&mut self, scene: &Scene<'_>, side: Side, group: usize, unheard: bool) {
         let other = self.watches[1 - side].yielded_at[group];
-        let span = scene.scenario.keepalive().times(2);
+        let span = scene.scenario.deadtime().times(2);
         let steady = |watch: &super::Watch| watch.streak.is_some_and(|since| scene.now.since(since) > span);
         let unsure = unheard || other.is_some_and(|(_, unheard)| unheard);
         let excused = unsure && !self.watches.iter().all(steady);

@@ -35,10 +35,10 @@ impl Oracle {
         let index = usize::from(group);
         let under_way = scene.boxes[side].resources[index].step.map(|step| step.verb);
         let fits = match verb {
-            Verb::Announce | Verb::Inventory => true,
+            Verb::Announce => true,
             // A stop is hurried once the peer is known to hold the group.
             Verb::Drop => under_way != Some(Verb::Drop),
-            Verb::Start | Verb::Stop => under_way.is_none(),
+            Verb::Start | Verb::Stop | Verb::Inventory => under_way.is_none(),
         };
         if !fits {
             self.accuse(
@@ -47,8 +47,16 @@ impl Oracle {
                 format_args!("node{} runs {verb:?} of group {group} during {under_way:?}", side + 1),
             );
         }
+        if verb == Verb::Announce
+            && let Some((_, claimed)) = &mut self.watches[side].started[index]
+        {
+            // The peer has said that it holds nothing.
+            *claimed = false;
+        }
         if verb == Verb::Start {
             self.starts += 1;
+            self.demand_lone_kernel(scene, side, index);
+            self.demand_open_eyes(scene, side, index);
             self.demand_evidence(scene, side, index);
             self.demand_claim(scene, side, index);
             self.count_late_start(scene, index);

@@ -62,8 +62,7 @@ impl Pair {
     /// Nothing is left of what ran.
     #[track_caller]
     pub fn power_off(&mut self, side: Side) {
-        self.world.crash(side);
-        self.world.boxes[side].resources.fill(Default::default());
+        self.world.cut_power(side);
         self.look();
     }
 

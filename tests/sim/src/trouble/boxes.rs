@@ -5,7 +5,7 @@ use crate::appliance::Frozen;
 use crate::kind::Kind;
 use crate::timeline::span;
 use crate::world::{What, World};
-use lubdub::time::Instant;
+use lubdub::time::{Duration, Instant};
 
 impl World {
     /// The daemon dies; what it started runs on until the kernel ends it.
@@ -13,6 +13,23 @@ impl World {
         self.relate(format_args!("node{}'s daemon is killed", side + 1));
         self.boxes[side].kill();
         self.schedule_lapse(side);
+        self.lines_changed();
+    }
+
+    /// The box is off, with all that ran on it; unless a story says otherwise, it comes back.
+    pub(crate) fn cut_power(&mut self, side: Side) {
+        self.crash(side);
+        self.relate(format_args!("node{} has no power", side + 1));
+        let it = &mut self.boxes[side];
+        it.resources.fill(Default::default());
+        it.powered = false;
+        let life = it.life;
+        self.lines_changed();
+        if !self.by_hand {
+            let after = if self.calm { Duration::from_millis(5) } else { self.fault_span() };
+            self.count_span(Kind::PowerLoss, after);
+            self.after(after, What::Boots { side, life, mask: None });
+        }
     }
 
     /// One box loses its power, or both do: they may hang on one socket.
@@ -29,14 +46,26 @@ impl World {
         if self.boxes[side].node.is_none() {
             return;
         }
-        self.crash(side);
         if kind == Kind::PowerLoss {
-            self.relate(format_args!("node{} has no power", side + 1));
-            self.boxes[side].resources.fill(Default::default());
+            return self.cut_power(side);
         }
+        self.crash(side);
         let life = self.boxes[side].life;
         let after = self.fault_span();
         self.count_span(kind, after);
+        self.after(after, What::Boots { side, life, mask: None });
+    }
+
+    /// Somebody restarts a daemon that was killed: within its lease, or soon after.
+    pub(super) fn respawn(&mut self, side: Side) {
+        let lease = self.boxes[side].read.guard.lease.filter(|_| self.boxes[side].node.is_some());
+        let Some(lease) = lease else { return };
+        self.crash(side);
+        let after = self.rng.magnitude(lease.times(2));
+        self.tally.count(Kind::Respawn);
+        let variety = if after < lease { "sooner than a lease" } else { "later than a lease" };
+        self.tally.variety(Kind::Respawn, variety);
+        let life = self.boxes[side].life;
         self.after(after, What::Boots { side, life, mask: None });
     }
 
@@ -74,6 +103,8 @@ impl World {
         } else {
             oracle.stalled(&scene, side, scene.now.since(frozen.since));
         }
+        self.kernel_resumes(side);
+        self.looks_again(side);
         self.after(self.scenario.deadtime(), What::PutsBack { side, life });
         if self.rng.percent(50) { self.turn(side) } else { self.alarm(side) }
     }
@@ -98,6 +129,9 @@ impl World {
     }
 
     pub(crate) fn put_back(&mut self, side: Side) {
+        if self.scenario.is_guarded() {
+            return;
+        }
         let it = &mut self.boxes[side];
         for group in 0..it.resources.len() {
             if it.awake() && it.holds(group) {

@@ -18,6 +18,8 @@ pub(crate) enum Edit {
     Digest([u8; 8]),
     /// Another authkeys.
     Keys(Vec<(u8, &'static str)>),
+    /// Another lease.
+    Lease(Duration),
 }
 
 impl World {
@@ -64,6 +66,23 @@ impl World {
         self.plan(steps);
     }
 
+    /// The lease becomes another, longer or shorter, on one node or on both.
+    pub(super) fn begin_reletting(&mut self, side: Side) {
+        let Some(old) = self.boxes[side].files.guard.lease.filter(|_| self.may_edit()) else { return };
+        let timing = self.scenario.timing[side];
+        let asked = self.rng.span(lubdub::lease::shortest(timing.keepalive), timing.deadtime.times(3));
+        let fine = self.rng.percent(60);
+        let new = crate::scenario::lease(&timing, false, Some(asked), fine);
+        self.tally.count(Kind::Relet);
+        self.tally.variety(Kind::Relet, if new > old { "longer" } else { "shorter" });
+        self.relate(format_args!("node{}'s lease becomes {}", side + 1, crate::timeline::span(new)));
+        let mut steps = vec![(side, Edit::Lease(new))];
+        if self.rng.percent(50) {
+            steps.push((1 - side, Edit::Lease(new)));
+        }
+        self.plan(steps);
+    }
+
     /// One step after the other, the next sooner or later than deadtime.
     fn plan(&mut self, steps: Vec<(Side, Edit)>) {
         self.edits = steps.len();
@@ -82,6 +101,7 @@ impl World {
         match edit {
             Edit::Digest(digest) => files.digest = digest,
             Edit::Keys(keys) => files.keys = keys,
+            Edit::Lease(lease) => files.guard.lease = Some(lease),
         }
         let life = self.boxes[side].life;
         self.reload(side, life);
@@ -144,7 +164,9 @@ impl World {
     pub(crate) fn agree_on_files(&mut self) {
         self.edits = 0;
         let files = self.boxes[0].files.clone();
-        self.boxes[1].files = files;
+        // A lease is each node's own affair.
+        let guard = self.boxes[1].files.guard;
+        self.boxes[1].files = Files { guard, ..files };
         for side in [0, 1] {
             let life = self.boxes[side].life;
             self.reload(side, life);

@@ -1,0 +1,109 @@
+//! What a kernel does by itself: it ends VIPs that nobody renews, whether a daemon lives, is frozen or is dead.
+
+use crate::Side;
+use crate::appliance::Report;
+use crate::kind::Kind;
+use crate::world::{What, World};
+use lubdub::lease::{Kind as Lease, RENEWAL_MAX};
+use lubdub::time::{Duration, Instant};
+
+/// How long a VIP lives, on its machine's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// What the kernel says.
+    pub until: Instant,
+    /// What it does.
+    pub gone: Instant,
+}
+
+impl World {
+    /// The daemon renews every VIP that it holds, so that they end then; unless its turn was late.
+    pub(crate) fn renew(&mut self, side: Side, until: Instant) {
+        let delay = self.rng.magnitude(RENEWAL_MAX);
+        if self.strikes(Kind::LateShell, 2) {
+            self.relate(format_args!("node{} is too late to renew", side + 1));
+            return;
+        }
+        let length = until.since(self.boxes[side].clock.local(self.now));
+        let leave = (until < Instant::FAR).then_some((until + delay, length));
+        let lifetime = leave.map(|leave| self.lifetime(leave));
+        let it = &mut self.boxes[side];
+        (it.leave, it.renewed) = (leave, self.now);
+        let groups = it.resources.len();
+        for resource in it.resources.iter_mut().filter(|resource| resource.ours && resource.vip) {
+            resource.lifetime = lifetime;
+        }
+        (0..groups).for_each(|group| self.expect_end(side, group));
+    }
+
+    /// A kernel with a lease of this length ends it late by the g of its kind at most.
+    fn lifetime(&mut self, (until, length): (Instant, Duration)) -> Lifetime {
+        let late = Lease::of(length).late(length);
+        let late = match self.rng.below(4) {
+            _ if !self.scenario.kinds.has(Kind::LateKernel) => Duration::ZERO,
+            0 => late,
+            _ => self.rng.span(Duration::ZERO, late),
+        };
+        Lifetime { until, gone: until + late }
+    }
+
+    /// A VIP is added, with what remains of the lease.
+    pub(crate) fn add_vip(&mut self, side: Side, group: usize) {
+        if !self.scenario.has_vip[group] {
+            return self.boxes[side].resources[group].vip = true;
+        }
+        let lifetime = self.boxes[side].leave.map(|leave| self.lifetime(leave));
+        let resource = &mut self.boxes[side].resources[group];
+        (resource.vip, resource.lifetime) = (true, lifetime);
+        self.expect_end(side, group);
+        self.announce(side, group);
+    }
+
+    fn expect_end(&mut self, side: Side, group: usize) {
+        let it = &self.boxes[side];
+        if let Some(life) = it.resources[group].lifetime.filter(|_| it.resources[group].vip) {
+            let at = it.clock.world(life.gone).max(self.now);
+            // One event a group at a time is enough: it finds a later end when it comes.
+            if self.ends[side][group].is_none() {
+                self.ends[side][group] = Some(at);
+                self.at(at, What::Expires { side, group });
+            }
+        }
+    }
+
+    /// The kernel looks whether a VIP is to go.
+    pub(crate) fn expire(&mut self, side: Side, group: usize) {
+        self.ends[side][group] = None;
+        let it = &mut self.boxes[side];
+        let local = it.clock.local(self.now);
+        let resource = &mut it.resources[group];
+        let Some(life) = resource.lifetime.filter(|_| resource.vip) else { return };
+        if it.frozen.is_some_and(|frozen| frozen.whole_machine) {
+            return;
+        }
+        if local < life.gone {
+            return self.expect_end(side, group);
+        }
+        (resource.vip, resource.lifetime) = (false, None);
+        self.tally.variety(Kind::LateKernel, if life.gone > life.until { "ended late" } else { "ended in time" });
+        self.relate(format_args!("node{}'s kernel ends the VIP of group {group}", side + 1));
+        if self.boxes[side].node.is_some() {
+            self.boxes[side].reports.push_back(Report::Lapsed(group as u8));
+            self.turn(side);
+        }
+    }
+
+    /// The machine goes on, and its timers with it.
+    pub(crate) fn kernel_resumes(&mut self, side: Side) {
+        (0..self.scenario.preferred.len()).for_each(|group| self.expect_end(side, group));
+    }
+
+    /// Whether a fault of this kind happens now, in so many of a hundred cases.
+    pub(crate) fn strikes(&mut self, kind: Kind, percent: u64) -> bool {
+        let struck = !self.calm && self.scenario.kinds.has(kind) && self.rng.percent(percent);
+        if struck {
+            self.tally.count(kind);
+        }
+        struck
+    }
+}

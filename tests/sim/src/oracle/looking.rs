@@ -1,0 +1,150 @@
+//! L9 and EYES from outside: what a node has asked on the service LAN, what it has heard, and what of it is evidence.
+
+use super::{Oracle, Scene, roughly};
+use crate::Side;
+use lubdub::lease::{self, PROBE_WAIT, PROBES};
+use lubdub::node::{By, Eyes, Groups, Hold};
+use lubdub::time::{Duration, Instant};
+
+/// What a node knows of one VIP.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Look {
+    /// The first and the third probe since an answer.
+    first: Option<Instant>,
+    third: Option<Instant>,
+    count: u64,
+    answered_at: Option<Instant>,
+}
+
+impl Look {
+    /// Probes of before prove nothing any more.
+    pub fn forget(&mut self) {
+        (self.first, self.third, self.count) = (None, None, 0);
+    }
+
+    fn is_silent(&self, local: Instant, since: Instant) -> bool {
+        let waited = PROBE_WAIT.times(PROBES);
+        let enough = self.first.zip(self.third);
+        enough.is_some_and(|(first, third)| {
+            first >= since && local.since(first) >= waited && local.since(third) >= PROBE_WAIT
+        })
+    }
+}
+
+impl Oracle {
+    /// A node asks for a VIP.
+    pub fn probed(&mut self, scene: &Scene<'_>, side: Side, group: usize) {
+        let look = &mut self.watches[side].looks[group];
+        let local = scene.local(side);
+        look.first.get_or_insert(local);
+        look.count += 1;
+        if look.count == PROBES {
+            look.third = Some(local);
+        }
+    }
+
+    /// A node is told that somebody has a VIP. Another MAC than the peer's counts only where the peer has told none.
+    pub fn answered(&mut self, scene: &Scene<'_>, side: Side, group: usize, by: By) {
+        let unknown = scene.node(side).is_some_and(|node| node.peer_macs().is_empty());
+        if by == By::Peer || unknown {
+            let local = scene.local(side);
+            let look = &mut self.watches[side].looks[group];
+            look.forget();
+            look.answered_at = Some(local);
+        }
+    }
+
+    /// A node asks for these VIPs from now on, and for no others.
+    pub fn looks(&mut self, _scene: &Scene<'_>, side: Side, groups: Groups) {
+        let idle = (0..).zip(&mut self.watches[side].looks).filter(|(group, _)| groups >> group & 1 == 0);
+        idle.for_each(|(_, look)| look.forget());
+    }
+
+    /// A link shows that its other end is gone, or back.
+    pub fn line(&mut self, scene: &Scene<'_>, side: Side, link: usize, lost: bool) {
+        let local = scene.local(side);
+        self.watches[side].lost[link] = lost.then_some(local);
+    }
+
+    /// A device has switched the other node off.
+    pub fn fenced(&mut self, _scene: &Scene<'_>, side: Side) {
+        self.watches[side].fenced = true;
+    }
+
+    /// S of the peer's lease, which a takeover by silence outlasts.
+    pub(super) fn silence(&self, scene: &Scene<'_>, side: Side, group: usize) -> Duration {
+        let guard = scene.boxes[side].read.guard;
+        if !guard.outlast || !scene.scenario.has_vip[group] {
+            return Duration::ZERO;
+        }
+        let watch = &self.watches[side];
+        match watch.life_at {
+            Some(_) => lease::silence(watch.peer_lease),
+            None => lease::silence(guard.lease.unwrap_or_default()),
+        }
+    }
+
+    /// The last probes, sent after `since`, were not answered, and an answer would have been heard.
+    pub(super) fn has_silent_vip(
+        &self,
+        scene: &Scene<'_>,
+        side: Side,
+        group: usize,
+        since: Instant,
+    ) -> Result<(), &'static str> {
+        let it = &scene.boxes[side];
+        if !it.read.guard.probes || !scene.scenario.has_vip[group] {
+            Ok(())
+        } else if !self.watches[side].looks[group].is_silent(scene.local(side), since) {
+            Err("nobody has asked for the VIP in vain, three times and for long enough")
+        } else if it.sight.told() != Some(Eyes::Open) {
+            Err("its eyes are not open")
+        } else {
+            Ok(())
+        }
+    }
+
+    /// ACQUIRE d: every link shows that its other end is gone, and the VIP has been silent since.
+    pub(super) fn has_physical_loss(&self, scene: &Scene<'_>, side: Side, group: usize) -> bool {
+        let watch = &self.watches[side];
+        let lost = watch.lost.iter().try_fold(Instant::ZERO, |last, lost| Some(last.max((*lost)?)));
+        let fencing = scene.boxes[side].read.guard.fencing;
+        scene.scenario.has_vip[group]
+            && !fencing
+            && lost.is_some_and(|last| self.has_silent_vip(scene, side, group, last).is_ok())
+    }
+
+    /// ADOPT: a leftover of a former run in the last third of its lease, while nothing at all was heard.
+    pub(super) fn has_adoption(&self, scene: &Scene<'_>, side: Side, group: usize) -> bool {
+        let (it, watch) = (&scene.boxes[side], &self.watches[side]);
+        let resource = it.resources[group];
+        let (Some(life), Some(lease)) = (resource.lifetime, it.read.guard.lease) else { return false };
+        let late = scene.local(side) + roughly(lease.part(3)) >= life.until;
+        let heard = watch.life_at.is_some() || watch.arriving.is_some();
+        resource.vip && late && !heard
+    }
+
+    /// EYES: a node that cannot see the service LAN takes nothing there.
+    pub(super) fn demand_open_eyes(&mut self, scene: &Scene<'_>, side: Side, group: usize) {
+        let it = &scene.boxes[side];
+        if it.read.guard.probes && scene.scenario.has_vip[group] && it.sight.told() == Some(Eyes::Cut) {
+            self.accuse(scene.now, "EYES", format_args!("node{} is blind and starts group {group}", side + 1));
+        }
+    }
+
+    /// L2 does not ask for a group that a node rightly leaves alone.
+    pub(super) fn is_held_back(&self, scene: &Scene<'_>, side: Side, group: usize) -> bool {
+        let it = &scene.boxes[side];
+        if !it.read.guard.probes {
+            return false;
+        }
+        let hold = scene.node(side).and_then(|node| node.groups().nth(group)?.hold);
+        let patience = scene.scenario.timing[side].initdead;
+        let answered = self.watches[side].looks[group].answered_at;
+        match hold {
+            Some(Hold::InUse) => answered.is_some_and(|at| scene.local(side).since(at) <= roughly(patience)),
+            Some(Hold::Fencing) => it.fences,
+            _ => scene.scenario.has_vip[group] && it.sight.told() != Some(Eyes::Open),
+        }
+    }
+}
