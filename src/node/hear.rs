@@ -149,7 +149,6 @@ impl Node {
             return self.count_noise(number);
         }
         if self.links[usize::from(number)].hear(self.now, seq) {
-            self.links[usize::from(number)].lost_at = None;
             self.take_news(seq, beat);
         }
     }

@@ -41,6 +41,7 @@ pub use sight::{By, Eyes};
 pub use status::{GroupStatus, LinkStatus, Owner, Refusal};
 pub use witness::ANSWERS_MAX;
 
+use crate::lease::PROBE_WAIT;
 use crate::time::{Duration, Instant};
 use crate::wire::beat::{GROUPS_MAX, LINKS_MAX};
 use crate::wire::envelope::Sealed;
@@ -485,10 +486,12 @@ impl Node {
         self.prepare_speech();
     }
 
-    /// Since when every link has lost its other end, which each had shown.
+    /// Since when every link has lost its other end, which each had shown. What was on its way then may still arrive; what
+    /// comes later shows that the lines are wrong.
     fn unplugged(&self) -> Option<Instant> {
         let mut lost = self.links.iter().map(|link| link.lost_at);
-        lost.try_fold(Instant::ZERO, |last, lost| Some(last.max(lost?))).filter(|_| self.peer.ever_heard)
+        let last = lost.try_fold(Instant::ZERO, |last, lost| Some(last.max(lost?)))?;
+        (self.peer.ever_heard && self.peer.silent_since < last + PROBE_WAIT).then_some(last)
     }
 
     fn fencing_is_over(&self) -> bool {

@@ -10,8 +10,9 @@ impl Oracle {
     pub fn noted(&mut self, scene: &Scene<'_>, side: Side, event: &Event) {
         let local = scene.local(side);
         if matches!(event, Event::Session { .. }) {
-            // Its number was one of the session before.
-            self.watches[side].goodbye = None;
+            // Its number was one of the session before; in this one every beat says it.
+            let watch = &mut self.watches[side];
+            watch.goodbye = watch.goodbye.map(|(at, _)| (at, 1));
         }
         match *event {
             Event::Peer { to, .. } => {
