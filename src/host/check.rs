@@ -7,7 +7,7 @@ mod guarantee;
 mod probe;
 mod report;
 
-pub use files::load;
+pub use files::{Texts, load};
 use probe::probe;
 
 use guarantee::{Fine, Statement};

@@ -3,14 +3,15 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use lubdub::conf::{Config, Guarantee, Resource};
+use lubdub::conf::{Config, Diagnostics, Guarantee, Resource};
 use lubdub::lease::{Exclusive, Kind};
 use lubdub::node::Guard;
 use lubdub::time::Instant;
 
+use super::check::Texts;
+use super::clock;
 use super::gate::Gate;
 use super::resources::Resources;
-use super::{clock, gate};
 
 /// The VIPs of a configuration.
 pub fn vips(config: &Config<'_>) -> Vec<IpAddr> {
@@ -21,10 +22,17 @@ pub fn vips(config: &Config<'_>) -> Vec<IpAddr> {
     config.groups.iter().flat_map(|group| group.resources().filter_map(address)).collect()
 }
 
-/// Whether this kernel can hold them on a lease of milliseconds.
-pub fn fine_available(config: &Config<'_>) -> bool {
-    let vips = vips(config);
-    !vips.is_empty() && gate::supported(&vips).is_ok()
+/// What the configuration guarantees on this kernel, and the gate of a fine lease where that is the best there is;
+/// `diagnostics` gets an error for whatever `exclusive on` does not allow.
+pub fn choose<'a>(
+    texts: &'a Texts,
+    config: &Config<'a>,
+    diagnostics: &mut Diagnostics<'a>,
+) -> (Guarantee, Option<Gate>) {
+    let fine = Guarantee::of(config, true).lease.kind == Kind::Fine;
+    let gate = vips(config);
+    let gate = if fine && !gate.is_empty() { Gate::open(&gate).ok() } else { None };
+    (texts.judge(config, gate.is_some() || !fine, diagnostics), gate)
 }
 
 /// What the node is told of it.
@@ -37,19 +45,17 @@ pub fn guard(config: &Config<'_>, guarantee: &Guarantee) -> Guard {
     }
 }
 
-/// Prepares the resources for the lease that was chosen: none is added before it has begun. What is left of a fine lease
-/// of a former run goes on, until the node says what becomes of it.
+/// Prepares the resources for a lease: nothing is added before it has begun. What is left of a fine lease of a former run
+/// goes on, until the node says what becomes of it.
 ///
 /// # Errors
-/// The kernel, which could keep a fine lease when it was asked before, does not.
-pub fn prepare(resources: &mut Resources, config: &Config<'_>, guarantee: &Guarantee) -> Result<(), String> {
-    let vips = vips(config);
-    if vips.is_empty() {
+/// The kernel does not tell what is left.
+pub fn prepare(resources: &mut Resources, config: &Config<'_>, gate: Option<Gate>) -> Result<(), String> {
+    if vips(config).is_empty() {
         return Ok(());
     }
     resources.require_lease(true);
-    if guarantee.lease.kind == Kind::Fine {
-        let mut gate = Gate::open(&vips)?;
+    if let Some(mut gate) = gate {
         let now = clock::now();
         let left: Vec<(IpAddr, Instant)> =
             gate.remaining()?.into_iter().map(|(address, left)| (address, now + left)).collect();

@@ -55,6 +55,7 @@ use lubdub::time::{Duration, Instant};
 use broadcast::Broadcast;
 use control::{Control, Request, RunDir};
 use follow::Follow;
+use gate::Gate;
 use journal::Journal;
 use names::Names;
 use narrate::Line;
@@ -101,7 +102,7 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
     let Some(config) = texts.read(node, &mut diagnostics) else {
         return refuse(diagnostics.iter());
     };
-    let guarantee = texts.judge(&config, leases::fine_available(&config), &mut diagnostics);
+    let (guarantee, gate) = leases::choose(&texts, &config, &mut diagnostics);
     if diagnostics.errors() > 0 {
         return refuse(diagnostics.iter());
     }
@@ -116,7 +117,7 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
         // The process ends with this loop: there is no task and no thread to shut down.
         let runtime = std::mem::ManuallyDrop::new(runtime);
         runtime.block_on(async {
-            Daemon::new(&config, &guarantee, config_dir, &run_dir)?.live().await;
+            Daemon::new(&config, (&guarantee, gate), config_dir, &run_dir)?.live().await;
             Ok(())
         })
     });
@@ -212,7 +213,12 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn new(config: &Config<'_>, guarantee: &Guarantee, config_dir: &Path, run_dir: &RunDir) -> io::Result<Self> {
+    fn new(
+        config: &Config<'_>,
+        (guarantee, gate): (&Guarantee, Option<Gate>),
+        config_dir: &Path,
+        run_dir: &RunDir,
+    ) -> io::Result<Self> {
         let mut log = Log::new(config.logfacility);
         log.set_debug(config.debug > 0);
         log.open_files(config.logfile, config.debugfile);
@@ -223,7 +229,7 @@ impl Daemon {
         let signals = Signals::new()?;
         let control = Control::new(run_dir)?;
         let alarm = clock::Alarm::new()?;
-        leases::prepare(&mut resources, config, guarantee).map_err(io::Error::other)?;
+        leases::prepare(&mut resources, config, gate).map_err(io::Error::other)?;
         let setup = assemble::setup(config, guarantee)?;
         realtime::enter(&mut |text| log.borrow_mut().line(Level::Notice, format_args!("{text}")));
         log.borrow_mut().line(Level::Notice, format_args!("lubdub {} on {}", env!("CARGO_PKG_VERSION"), names.me));

@@ -2,7 +2,6 @@
 
 use lubdub::conf::{Config, Diagnostics};
 use lubdub::journal::Told;
-use lubdub::lease::Kind;
 use lubdub::wire::beat::State;
 
 use super::names::Names;
@@ -32,14 +31,14 @@ impl Daemon {
         let mut diagnostics = Diagnostics::default();
         let read = texts.read(&node, &mut diagnostics);
         let judged = read.as_ref().map(|config| {
-            let guarantee = texts.judge(config, leases::fine_available(config), &mut diagnostics);
-            (guarantee, diagnostics.errors() > 0)
+            let (guarantee, gate) = leases::choose(&texts, config, &mut diagnostics);
+            (guarantee, gate, diagnostics.errors() > 0)
         });
         let lines = diagnostics.iter().map(|doubt| {
             format!("{}:{}:{}: {}; remedy: {}", doubt.file, doubt.line, doubt.column, doubt.message, doubt.remedy)
         });
         let lines: Vec<String> = lines.collect();
-        let (Some(config), Some((guarantee, false))) = (read, judged) else { return Err(lines) };
+        let (Some(config), Some((guarantee, gate, false))) = (read, judged) else { return Err(lines) };
         lines.iter().for_each(|line| self.say(Level::Warning, format_args!("reload: {line}")));
         if fixed(&config) != self.fixed {
             return Err(vec!["node, serial, baud, bcast or udpport changed: that needs a restart".to_owned()]);
@@ -48,8 +47,8 @@ impl Daemon {
             return Err(vec![format!("group {key} is {state}; send SIGHUP again when it has settled")]);
         }
         let setup = assemble::setup(&config, &guarantee).map_err(|error| vec![error.to_string()])?;
-        if guarantee.lease.kind == Kind::Fine {
-            leases::prepare(&mut self.resources, &config, &guarantee).map_err(|error| vec![error])?;
+        if let Some(gate) = gate {
+            self.resources.gate(gate);
         }
         self.adopt(&config, setup);
         Ok(())

@@ -76,9 +76,9 @@ impl Ears {
             if count > FILTERED_MAX {
                 reasons.push(format!("{count} VIPs of a family, more than {FILTERED_MAX}"));
             }
-            let opened = [Whom::Peer, Whom::Others].map(|whom| kind.open(whom, &addresses, peer));
-            for ear in opened.into_iter().filter(|_| count > 0) {
-                match ear {
+            // To close a packet socket takes the kernel milliseconds: what is not needed is not opened.
+            for whom in [Whom::Peer, Whom::Others].into_iter().filter(|_| count > 0) {
+                match kind.open(whom, &addresses, peer) {
                     Ok(ear) => ears.push(ear),
                     Err(error) => reasons.push(format!("no socket for their claims ({error})")),
                 }
