@@ -37,6 +37,7 @@ enum Command {
     Takeover(Takeover),
     Standby(Standby),
     Clear(Clear),
+    Fence(Fence),
 }
 
 /// Run the daemon in the foreground. SIGTERM releases everything and says goodbye.
@@ -136,6 +137,34 @@ struct Clear {
     run_dir: PathBuf,
 }
 
+/// Fencing: what makes sure that a silent peer is off.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "fence")]
+struct Fence {
+    #[argh(subcommand)]
+    command: FenceCommand,
+}
+
+#[derive(FromArgs)]
+#[argh(subcommand)]
+enum FenceCommand {
+    Confirm(FenceConfirm),
+}
+
+/// Vouch that the peer is off: 0 believed, and this node takes over what it held; 1 not.
+///
+/// Look at the machine first: if it still runs, both nodes own the same groups.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "confirm")]
+struct FenceConfirm {
+    /// the peer's name
+    #[argh(positional)]
+    node: String,
+    /// the daemon's run directory (/run/lubdub)
+    #[argh(option, default = "RUN_DIR.into()")]
+    run_dir: PathBuf,
+}
+
 fn main() -> ExitCode {
     // What is not UTF-8 is refused by name like any other wrong word.
     let mut words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
@@ -185,7 +214,16 @@ fn obey(command: Command) -> u8 {
         Command::Takeover(order) => order_to("takeover", &order.what, &order.run_dir, order.wait),
         Command::Standby(order) => order_to("standby", &order.what, &order.run_dir, order.wait),
         Command::Clear(clear) => host::client::ask(&clear.run_dir, &format!("clear {}", clear.what), Duration::ZERO),
+        Command::Fence(Fence { command: FenceCommand::Confirm(confirm) }) => fence_confirm(&confirm),
     }
+}
+
+fn fence_confirm(confirm: &FenceConfirm) -> u8 {
+    let node = &confirm.node;
+    if node.is_empty() || node.contains(char::is_whitespace) {
+        return usage("lubdub: a node's name has no blanks\n");
+    }
+    host::client::ask(&confirm.run_dir, &format!("fence confirm {node}"), Duration::ZERO)
 }
 
 fn order_to(verb: &str, what: &str, run_dir: &Path, seconds: u64) -> u8 {
@@ -222,4 +260,41 @@ fn say(text: &str) -> u8 {
 fn usage(text: &str) -> u8 {
     let _ = io::stderr().write_all(text.as_bytes());
     USAGE
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn fence_confirm_asks_the_daemon_and_ends_with_its_code() {
+        let run_dir = std::env::temp_dir().join(format!("lubdub-main-{}", std::process::id()));
+        let shown = run_dir.display().to_string();
+        let confirm = ["fence", "confirm", "beta", "--run-dir", &shown];
+        assert_eq!(lubdub(&confirm), 69, "no daemon");
+        std::fs::create_dir_all(&run_dir).unwrap();
+        let daemon = UnixListener::bind(run_dir.join("control")).unwrap();
+        let daemon = std::thread::spawn(move || {
+            let mut asked = String::new();
+            for answer in ["0 out\n", "1 err\nrefused: beta is alive\n"] {
+                let (stream, _) = daemon.accept().unwrap();
+                BufReader::new(&stream).read_line(&mut asked).unwrap();
+                (&stream).write_all(answer.as_bytes()).unwrap();
+            }
+            asked
+        });
+        let codes = [lubdub(&confirm), lubdub(&confirm)];
+        std::fs::remove_dir_all(&run_dir).unwrap();
+        assert_eq!((codes, daemon.join().unwrap()), ([0, 1], "fence confirm beta\n".repeat(2)));
+    }
+
+    #[test]
+    fn fence_needs_to_be_told_what_and_whom() {
+        for words in [&["fence"][..], &["fence", "confirm"], &["fence", "confirm", "a b"], &["fence", "off", "beta"]] {
+            assert_eq!(lubdub(words), USAGE, "{words:?}");
+        }
+    }
 }

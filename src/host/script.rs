@@ -9,6 +9,7 @@ mod timer;
 
 pub use timer::Timer;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 use std::future::poll_fn;
@@ -133,7 +134,7 @@ pub struct Outcome {
 
 /// Runs programs with one environment.
 pub struct Runner {
-    environment: Vec<(&'static str, String)>,
+    environment: Vec<(Cow<'static, str>, String)>,
     grace: Duration,
     timer: Rc<Timer>,
     log: Log,
@@ -143,7 +144,14 @@ pub struct Runner {
 impl Runner {
     /// A runner whose programs see what Heartbeat's scripts see.
     pub fn new(paths: &Paths, grace: Duration, timer: Rc<Timer>, log: Log) -> Self {
-        Self { environment: environment(paths), grace, timer, log, lingering: RefCell::default() }
+        let environment = environment(paths).into_iter().map(|(name, value)| (name.into(), value)).collect();
+        Self { environment, grace, timer, log, lingering: RefCell::default() }
+    }
+
+    /// The same runner for programs that find more in their environment; a variable that is there already is replaced.
+    pub fn with(mut self, more: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.environment.extend(more.into_iter().map(|(name, value)| (name.into(), value)));
+        self
     }
 
     /// Takes what daemons print on the pipes of the scripts that started them.
@@ -196,7 +204,7 @@ impl Runner {
         command
             .args(call.args)
             .env_clear()
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs(self.environment.iter().map(|(name, value)| (name.as_ref(), value)))
             .current_dir("/")
             .stdin(call.stdin.map_or_else(Stdio::null, Stdio::from))
             .stdout(stdout_writer)

@@ -40,8 +40,8 @@ pub fn probe(config: &Config<'_>, config_dir: &Path) -> Vec<Finding> {
         findings.extend(finding);
     }
     findings.extend(config.watchdog.and_then(fencing::probe_watchdog));
-    findings
-        .extend(config.stonith.iter().filter_map(|device| fencing::probe_stonith(device, Path::new(fencing::PLUGINS))));
+    let (nodes, setting) = ([config.me, config.peer], fencing::setting(config_dir, config.me));
+    findings.extend(config.stonith.iter().flat_map(|device| fencing::probe_stonith(device, nodes, &setting)));
     // One interface of ten addresses, or one script of ten groups, is one finding.
     let mut kept: Vec<Finding> = Vec::new();
     findings.into_iter().for_each(|finding| {
@@ -140,6 +140,11 @@ fn has_program(name: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders: Vec<PathBuf> = std::env::split_paths(&path).chain(std::env::split_paths(SBIN)).collect();
     folders.iter().any(|folder| is_program(&folder.join(name)))
+}
+
+/// Whether nobody but its owner may read a file.
+fn kept_from_others(metadata: &fs::Metadata) -> bool {
+    metadata.permissions().mode() & 0o077 == 0
 }
 
 fn is_program(path: &Path) -> bool {

@@ -1,16 +1,17 @@
-//! Whether the watchdog and the fencing devices are there. Neither is touched: to open a watchdog is to arm it.
+//! Whether the watchdog and the fencing devices are there. The watchdog is not touched: to open it is to arm it. The
+//! devices are asked for their parameters and hosts, and switch nothing.
 
-use super::{has_program, is_program};
+use super::{is_program, kept_from_others};
 use crate::host::check::Finding;
+use crate::host::fence::{Flaw, Setting, examine};
+use crate::host::resources::Paths;
 use lubdub::conf::{Params, Stonith};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
-/// Where cluster-glue has the plug-ins that are programs.
-pub(super) const PLUGINS: &str = "/usr/lib/stonith/plugins";
-/// The program of cluster-glue that runs every other plug-in.
-const STONITH: &str = "stonith";
+/// The type of the device that is a human.
+const MEATWARE: &str = "meatware";
 /// The bits of a mode that let others than the owner change a program. cluster-glue refuses such a plug-in.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
@@ -24,34 +25,111 @@ pub(super) fn probe_watchdog(device: &str) -> Option<Finding> {
     Some(Finding::error(format!("the watchdog {device} is not there: {why}"), remedy))
 }
 
-pub(super) fn probe_stonith(device: &Stonith<'_>, plugins: &Path) -> Option<Finding> {
+/// What the daemon would ask the devices with.
+pub(super) fn setting(config_dir: &Path, node: &str) -> Setting {
+    Setting::new(Paths::new(config_dir, &node.to_ascii_lowercase()))
+}
+
+/// What keeps a device from switching the peer off; `nodes` are this node and the peer.
+pub(super) fn probe_stonith(device: &Stonith<'_>, nodes: [&str; 2], setting: &Setting) -> Vec<Finding> {
     let plugin = device.plugin;
-    if let Params::File(path) = device.params
-        && !Path::new(path).is_file()
-    {
-        let message = format!("{path}, the parameters of the fencing device {plugin}, is not there");
-        return Some(Finding::error(message, "write the file, or the parameters into a `stonith_host` line"));
+    let open = probe_file(device);
+    if plugin == MEATWARE {
+        return open.into_iter().collect();
     }
+    let found = probe_plugin(plugin, &setting.plugins).or_else(|| probe_answers(device, nodes, setting));
+    open.into_iter().chain(found).collect()
+}
+
+/// Whether others can read the passwords in the file with the parameters.
+fn probe_file(device: &Stonith<'_>) -> Option<Finding> {
+    let Params::File(path) = device.params else { return None };
+    let open = fs::metadata(path).is_ok_and(|metadata| !kept_from_others(&metadata));
+    let message = format!("{path}, the parameters of the fencing device {}, can be read by others", device.plugin);
+    open.then(|| Finding::warning(message, format!("chmod 600 {path}")))
+}
+
+/// Whether the plug-in is a program that only its owner can change.
+fn probe_plugin(plugin: &str, plugins: &Path) -> Option<Finding> {
     if !plugin.starts_with("external/") {
-        let message = format!("the program {STONITH} is not there, which the fencing device {plugin} needs");
-        return (!has_program(STONITH)).then(|| Finding::warning(message, "install cluster-glue"));
+        return None;
     }
     let path = plugins.join(plugin);
     let shown = path.display();
     if !is_program(&path) {
-        let message = format!("{shown} is not there or not executable");
-        return Some(Finding::warning(message, "install cluster-glue, or the plug-in there, mode 755"));
+        let message = format!("{shown} is not there or not executable: nobody takes over without its confirmation");
+        return Some(Finding::error(message, "install cluster-glue, or the plug-in there, mode 755"));
     }
     let open = fs::metadata(&path).is_ok_and(|metadata| metadata.permissions().mode() & WRITABLE_BY_OTHERS != 0);
     open.then(|| Finding::error(format!("{shown} can be changed by others than root"), format!("chmod 755 {shown}")))
 }
 
+fn probe_answers(device: &Stonith<'_>, nodes: [&str; 2], setting: &Setting) -> Option<Finding> {
+    let (plugin, peer) = (device.plugin, nodes[1]);
+    let names = match plugin.starts_with("external/") {
+        true => format!("{} getconfignames", setting.plugins.join(plugin).display()),
+        false => format!("stonith -t {plugin} -n"),
+    };
+    let said = |why| format!("the fencing device {plugin}: {why}");
+    match examine(device, nodes, setting) {
+        Ok(()) => None,
+        Err(Flaw::Unusable(why)) => {
+            Some(Finding::error(said(why), format!("`{names}` lists its parameters; it needs cluster-glue")))
+        }
+        Err(Flaw::Silent(why)) => {
+            Some(Finding::warning(said(why), "see that it can be reached from here; until then it confirms nothing"))
+        }
+        Err(Flaw::Hosts(why)) => {
+            let remedy =
+                format!("write {peer} into its parameter for hosts, or a line for a device of {peer}'s: {names}");
+            Some(Finding::error(said(why), remedy))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{probe_stonith, probe_watchdog};
-    use lubdub::conf::{Params, Stonith};
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
+    use super::*;
+    use std::fs::Permissions;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    /// A folder with a plug-in `external/recorder` of one parameter; removed at the end.
+    struct Plugins(PathBuf);
+
+    impl Plugins {
+        fn new(test: &str) -> Self {
+            let folder = std::env::temp_dir().join(format!("lubdub-plugins-{test}-{}", std::process::id()));
+            fs::create_dir_all(folder.join("external")).unwrap();
+            Self(folder)
+        }
+
+        fn install(&self, mode: u32) {
+            let draft = self.0.join("draft");
+            fs::write(&draft, "#!/bin/sh\ncase $1 in getconfignames) echo hosts;; gethosts) echo $hosts;; esac\n")
+                .unwrap();
+            // By another process: what this one had open for writing while a thread forks could not be executed.
+            let copied = Command::new("install").arg(&draft).arg(self.program()).status().unwrap();
+            assert!(copied.success());
+            fs::set_permissions(self.program(), Permissions::from_mode(mode)).unwrap();
+        }
+
+        fn program(&self) -> PathBuf {
+            self.0.join("external/recorder")
+        }
+
+        fn probe(&self, params: Params<'_>) -> Vec<String> {
+            let device = Stonith { plugin: "external/recorder", params };
+            let setting = Setting { plugins: self.0.clone(), ..setting(Path::new("/etc/ha.d"), "alpha") };
+            probe_stonith(&device, ["alpha", "beta"], &setting).iter().map(Finding::to_string).collect()
+        }
+    }
+
+    impl Drop for Plugins {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
 
     #[test]
     fn a_watchdog_is_a_character_device() {
@@ -62,24 +140,40 @@ mod tests {
 
     #[test]
     fn a_plugin_is_a_program_that_only_its_owner_can_change() {
-        let folder = std::env::temp_dir().join(format!("lubdub-plugins-{}", std::process::id()));
-        let program = folder.join("external/recorder");
-        let device = |params| Stonith { plugin: "external/recorder", params };
-        let probe = || probe_stonith(&device(Params::Written("")), &folder).map(|finding| finding.message);
-        fs::create_dir_all(folder.join("external")).unwrap();
-        let missing = probe();
-        fs::write(&program, "#!/bin/sh\n").unwrap();
-        let with_mode = |mode| {
-            fs::set_permissions(&program, Permissions::from_mode(mode)).unwrap();
-            probe()
-        };
-        let (plain, open, good) = (with_mode(0o644), with_mode(0o775), with_mode(0o755));
-        let no_file = probe_stonith(&device(Params::File("/no/such/file")), &folder);
-        let file = probe_stonith(&device(Params::File(&program.display().to_string())), &folder);
-        fs::remove_dir_all(&folder).unwrap();
-        assert!(missing.unwrap().contains("not there") && plain.unwrap().contains("not executable"));
-        assert!(open.unwrap().contains("can be changed by others"));
-        assert_eq!((good, file), (None, None));
-        assert!(no_file.unwrap().message.contains("/no/such/file"));
+        let plugins = Plugins::new("program");
+        let probe = || plugins.probe(Params::Written("beta")).concat();
+        assert!(probe().starts_with("error: ") && probe().contains("not there"));
+        plugins.install(0o644);
+        assert!(probe().contains("not executable"));
+        plugins.install(0o775);
+        assert!(probe().contains("can be changed by others"));
+        plugins.install(0o755);
+        assert_eq!(probe(), "");
+    }
+
+    #[test]
+    fn a_device_has_its_parameters_and_knows_the_peer() {
+        let plugins = Plugins::new("parameters");
+        plugins.install(0o755);
+        let missing = plugins.probe(Params::Written("")).concat();
+        assert!(missing.contains("external/recorder: its parameter hosts is missing"), "{missing}");
+        let other = plugins.probe(Params::Written("hunter2")).concat();
+        assert!(other.contains("beta is not among its hosts") && !other.contains("hunter2"), "{other}");
+        assert_eq!(plugins.probe(Params::Written("alpha,beta")), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_with_passwords_is_there_and_not_for_everybody() {
+        let plugins = Plugins::new("file");
+        plugins.install(0o755);
+        let file = plugins.0.join("params");
+        let path = file.display().to_string();
+        let probe = || plugins.probe(Params::File(&path)).concat();
+        assert!(probe().contains("params cannot be read: No such file"), "{}", probe());
+        fs::write(&file, "beta\n").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
+        assert!(probe().contains("can be read by others") && probe().contains("chmod 600"), "{}", probe());
+        fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(probe(), "");
     }
 }

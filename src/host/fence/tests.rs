@@ -1,0 +1,7 @@
+//! Fencing with the loop's part played by the test.
+
+mod bench;
+mod calls;
+mod glue;
+mod retry;
+mod secrets;
