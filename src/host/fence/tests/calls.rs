@@ -28,9 +28,9 @@ fn a_plugin_that_hangs_is_killed_and_the_next_one_tried() {
         directory.plugin("good", "exit 0");
         let mut node = Bench::new(&directory, &[("external/stuck", "beta x"), ("external/good", "beta x")]);
         node.begin();
-        node.wait(|fence| !matches!(fence.state(), FenceState::Fencing { device: Some("external/stuck"), .. })).await;
-        assert!(!alive(&directory.read("child")), "its children go with it");
         assert_eq!(node.success().await, "external/good");
+        assert!(node.logged().contains("external/stuck: reset: hung: killed after 2 s"), "{}", node.logged());
+        assert!(!alive(&directory.read("child")), "its children go with it");
     });
 }
 
