@@ -43,9 +43,9 @@ fn nothing_runs_before_the_pause_is_over() {
         directory.calls();
         let due = node.fence.wake_at().unwrap();
         let early = due - Duration::from_micros(1);
-        poll_fn(|cx| Poll::Ready(assert!(node.fence.poll(cx, early).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(node.fence.poll(cx, early))).await.is_pending());
         assert!(matches!(node.fence.state(), FenceState::Fencing { device: None, .. }));
-        poll_fn(|cx| Poll::Ready(assert!(node.fence.poll(cx, due).is_pending()))).await;
+        assert!(poll_fn(|cx| Poll::Ready(node.fence.poll(cx, due))).await.is_pending());
         assert!(matches!(node.fence.state(), FenceState::Fencing { device: Some("external/bad"), .. }));
     });
 }
