@@ -18,6 +18,7 @@ mod tests;
 pub use confirm::confirm;
 pub use examine::{Flaw, examine};
 
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -26,7 +27,7 @@ use lubdub::conf::Config;
 use lubdub::time::{Duration, Instant};
 
 use super::resources::{Log, Paths};
-use super::script::Timer;
+use super::script::{Killed, Timer};
 use attempt::Attempt;
 use device::Device;
 
@@ -64,7 +65,7 @@ pub struct Setting {
     /// What the programs see of this node; `stonith` is looked for in its search path.
     pub paths: Paths,
     /// See [`PLUGINS`].
-    pub plugins: std::path::PathBuf,
+    pub plugins: PathBuf,
     /// See [`Limits`].
     pub limits: Limits,
 }
@@ -132,7 +133,7 @@ pub struct Fence {
     setting: Setting,
     timer: Rc<Timer>,
     log: Log,
-    killed: super::script::Killed,
+    killed: Killed,
     task: Task,
     since: Instant,
     failed: u32,
@@ -144,17 +145,14 @@ impl Fence {
     /// that cannot be read is told in the log, and again by each attempt.
     pub fn new(config: &Config<'_>, setting: Setting, log: Log) -> Self {
         let nodes = [config.me, config.peer].map(str::to_ascii_lowercase);
-        let devices = config.stonith.iter().map(|device| Device::of(device, &setting.plugins)).collect();
+        let devices = devices(config, &setting, &log);
         Self::with(nodes, devices, setting, log)
     }
 
-    fn with(nodes: [String; 2], devices: Vec<Device>, setting: Setting, log: Log) -> Self {
-        for device in &devices {
-            device.report(&log);
-        }
+    fn with(nodes: [String; 2], devices: Rc<[Device]>, setting: Setting, log: Log) -> Self {
         Self {
             nodes,
-            devices: devices.into(),
+            devices,
             setting,
             timer: Rc::default(),
             log,
@@ -166,10 +164,9 @@ impl Fence {
         }
     }
 
-    /// Takes the devices of a changed configuration. An attempt that is under way goes on with the old ones.
+    /// Takes the devices of a changed configuration. An attempt that is under way goes on with the old ones; the next one has the new.
     pub fn reload(&mut self, config: &Config<'_>) {
-        self.devices = config.stonith.iter().map(|device| Device::of(device, &self.setting.plugins)).collect();
-        self.devices.iter().for_each(|device| device.report(&self.log));
+        self.devices = devices(config, &self.setting, &self.log);
     }
 
     /// Begins to fence the peer; [`Fence::poll`] carries it on, and is to be called next. Without effect while it is
@@ -246,9 +243,8 @@ impl Fence {
     }
 
     fn new_attempt(&self) -> Rc<Attempt> {
-        let [me, peer] = self.nodes.clone();
         Rc::new(Attempt::new(
-            [me, peer],
+            self.nodes.clone(),
             self.devices.clone(),
             self.setting.clone(),
             self.timer.clone(),
@@ -274,6 +270,12 @@ impl Fence {
         self.task = Task::Pause(now + again_in);
         FenceEvent::Failed { text, again_in }
     }
+}
+
+fn devices(config: &Config<'_>, setting: &Setting, log: &Log) -> Rc<[Device]> {
+    let devices: Rc<[Device]> = config.stonith.iter().map(|device| Device::of(device, &setting.plugins)).collect();
+    devices.iter().for_each(|device| device.report(log));
+    devices
 }
 
 /// The pause after an attempt that failed, by the number of those that failed before it.

@@ -40,8 +40,8 @@ pub fn probe(config: &Config<'_>, config_dir: &Path) -> Vec<Finding> {
         findings.extend(finding);
     }
     findings.extend(config.watchdog.and_then(fencing::probe_watchdog));
-    let (nodes, setting) = ([config.me, config.peer], fencing::setting(config_dir, config.me));
-    findings.extend(config.stonith.iter().flat_map(|device| fencing::probe_stonith(device, nodes, &setting)));
+    let setting = fencing::setting(config_dir, config.me);
+    findings.extend(fencing::probe_stonith(&config.stonith, [config.me, config.peer], &setting));
     // One interface of ten addresses, or one script of ten groups, is one finding.
     let mut kept: Vec<Finding> = Vec::new();
     findings.into_iter().for_each(|finding| {

@@ -57,16 +57,16 @@ impl Attempt {
                     self.tell(&failures);
                     return Ok(number);
                 }
-                Err(why) => failures.push(format!("{}: {why}", device.name)),
+                Err((level, why)) => failures.push((level, format!("{}: {why}", device.name))),
             }
         }
-        Err(failures.join("; "))
+        Err(failures.into_iter().map(|(_, failure)| failure).collect::<Vec<_>>().join("; "))
     }
 
     /// Nobody else tells of devices that failed when another one did it.
-    fn tell(&self, failures: &[String]) {
-        for failure in failures {
-            (self.log)(Level::Error, format_args!("fencing {}: {failure}", self.nodes[1]));
+    fn tell(&self, failures: &[(Level, String)]) {
+        for (level, failure) in failures {
+            (self.log)(*level, format_args!("fencing {}: {failure}", self.nodes[1]));
         }
     }
 
@@ -78,12 +78,15 @@ impl Attempt {
         }
     }
 
-    async fn fence_by(&self, device: &Device) -> Result<(), String> {
+    /// The error has its weight: where both nodes have the same ha.cf, each passes over the device of its own.
+    async fn fence_by(&self, device: &Device) -> Result<(), (Level, String)> {
         let Self { nodes, setting, timer, log, killed, .. } = self;
         let shell = Shell { setting, nodes, timer, log, killed };
-        let commands = shell.prepare(device).await?;
-        commands.knows_peer(&commands.hosts().await?)?;
-        log(Level::Warning, format_args!("fencing {}: {} resets it", nodes[1], device.name));
-        commands.reset().await
+        let failed = |why| (Level::Error, why);
+        let commands = shell.prepare(device).await.map_err(failed)?;
+        let hosts = commands.hosts().await.map_err(failed)?;
+        commands.knows_peer(&hosts).map_err(|why| (Level::Info, why))?;
+        log(Level::Warning, format_args!("fencing {}: {} is told to reset it", nodes[1], device.name));
+        commands.reset().await.map_err(failed)
     }
 }

@@ -66,7 +66,7 @@ impl Shell<'_> {
             shell: self,
             name,
             program: path.to_owned(),
-            runner: self.runner(name, params),
+            runner: self.runner(params),
             options: Vec::new(),
             input: None,
             list: &["gethosts"],
@@ -89,7 +89,7 @@ impl Shell<'_> {
             shell: self,
             name,
             program: program.ok_or("the program stonith is not there; install cluster-glue")?,
-            runner: self.runner(name, params),
+            runner: self.runner(params),
             options,
             input: (!params.is_empty()).then(|| format!("{params}\n")),
             list: &["-l"],
@@ -98,11 +98,12 @@ impl Shell<'_> {
     }
 
     /// A runner whose programs log by standard error instead of the system's log, where passwords would be seen.
-    fn runner(&self, name: &str, params: &str) -> Runner {
+    fn runner(&self, params: &str) -> Runner {
         let log = masked(self.log, Mask::of(params, self.nodes));
         let paths =
             Paths { search_path: format!("{GLUE}:{}", self.setting.paths.search_path), ..self.setting.paths.clone() };
-        let log_by = [("LOGD", "no"), ("LOGFACILITY", "none"), ("LOGFILE", "/dev/stderr"), ("LOGTAG", name)];
+        // Our lines have a date and the device's name already.
+        let log_by = [("LOGD", "no"), ("LOGFACILITY", "none"), ("LOGFILE", "/dev/stderr"), ("DATEFMT", " ")];
         Runner::new(&paths, self.setting.limits.grace, self.timer.clone(), log)
             .with(log_by.map(|(variable, value)| (format!("HA_{variable}"), value.to_owned())))
     }

@@ -30,15 +30,28 @@ pub(super) fn setting(config_dir: &Path, node: &str) -> Setting {
     Setting::new(Paths::new(config_dir, &node.to_ascii_lowercase()))
 }
 
-/// What keeps a device from switching the peer off; `nodes` are this node and the peer.
-pub(super) fn probe_stonith(device: &Stonith<'_>, nodes: [&str; 2], setting: &Setting) -> Vec<Finding> {
-    let plugin = device.plugin;
-    let open = probe_file(device);
-    if plugin == MEATWARE {
-        return open.into_iter().collect();
+/// What keeps the devices from switching the peer off; `nodes` are this node and the peer.
+///
+/// A device that does not know the peer is passed over: where both nodes have the same ha.cf, each has the device of its
+/// own among them. It is an error only where no other one knows the peer.
+pub(super) fn probe_stonith(devices: &[Stonith<'_>], nodes: [&str; 2], setting: &Setting) -> Vec<Finding> {
+    let (mut findings, mut strange, mut known) = (Vec::new(), Vec::new(), false);
+    for device in devices {
+        findings.extend(probe_file(device));
+        if device.plugin == MEATWARE {
+            known = true;
+        } else if let Some(finding) = probe_plugin(device.plugin, &setting.plugins) {
+            findings.push(finding);
+        } else {
+            match examine(device, nodes, setting) {
+                Ok(()) => known = true,
+                Err(flaw @ Flaw::Hosts(_)) => strange.push(finding(device.plugin, flaw, nodes[1], &setting.plugins)),
+                Err(flaw) => findings.push(finding(device.plugin, flaw, nodes[1], &setting.plugins)),
+            }
+        }
     }
-    let found = probe_plugin(plugin, &setting.plugins).or_else(|| probe_answers(device, nodes, setting));
-    open.into_iter().chain(found).collect()
+    findings.extend(strange.into_iter().filter(|_| !known));
+    findings
 }
 
 /// Whether others can read the passwords in the file with the parameters.
@@ -64,25 +77,21 @@ fn probe_plugin(plugin: &str, plugins: &Path) -> Option<Finding> {
     open.then(|| Finding::error(format!("{shown} can be changed by others than root"), format!("chmod 755 {shown}")))
 }
 
-fn probe_answers(device: &Stonith<'_>, nodes: [&str; 2], setting: &Setting) -> Option<Finding> {
-    let (plugin, peer) = (device.plugin, nodes[1]);
+fn finding(plugin: &str, flaw: Flaw, peer: &str, plugins: &Path) -> Finding {
     let names = match plugin.starts_with("external/") {
-        true => format!("{} getconfignames", setting.plugins.join(plugin).display()),
+        true => format!("{} getconfignames", plugins.join(plugin).display()),
         false => format!("stonith -t {plugin} -n"),
     };
     let said = |why| format!("the fencing device {plugin}: {why}");
-    match examine(device, nodes, setting) {
-        Ok(()) => None,
-        Err(Flaw::Unusable(why)) => {
-            Some(Finding::error(said(why), format!("`{names}` lists its parameters; it needs cluster-glue")))
+    match flaw {
+        Flaw::Unusable(why) => {
+            Finding::error(said(why), format!("`{names}` lists its parameters; it needs cluster-glue"))
         }
-        Err(Flaw::Silent(why)) => {
-            Some(Finding::warning(said(why), "see that it can be reached from here; until then it confirms nothing"))
+        Flaw::Silent(why) => {
+            Finding::warning(said(why), "see that it can be reached from here; until then it confirms nothing")
         }
-        Err(Flaw::Hosts(why)) => {
-            let remedy =
-                format!("write {peer} into its parameter for hosts, or a line for a device of {peer}'s: {names}");
-            Some(Finding::error(said(why), remedy))
+        Flaw::Hosts(why) => {
+            Finding::error(said(why), format!("write {peer} into its parameter for hosts; `{names}` lists them all"))
         }
     }
 }
@@ -119,9 +128,13 @@ mod tests {
         }
 
         fn probe(&self, params: Params<'_>) -> Vec<String> {
-            let device = Stonith { plugin: "external/recorder", params };
+            self.probe_all(&[("external/recorder", params)])
+        }
+
+        fn probe_all(&self, devices: &[(&'static str, Params<'_>)]) -> Vec<String> {
+            let devices: Vec<_> = devices.iter().map(|&(plugin, params)| Stonith { plugin, params }).collect();
             let setting = Setting { plugins: self.0.clone(), ..setting(Path::new("/etc/ha.d"), "alpha") };
-            probe_stonith(&device, ["alpha", "beta"], &setting).iter().map(Finding::to_string).collect()
+            probe_stonith(&devices, ["alpha", "beta"], &setting).iter().map(Finding::to_string).collect()
         }
     }
 
@@ -160,6 +173,11 @@ mod tests {
         let other = plugins.probe(Params::Written("hunter2")).concat();
         assert!(other.contains("beta is not among its hosts") && !other.contains("hunter2"), "{other}");
         assert_eq!(plugins.probe(Params::Written("alpha,beta")), [""; 0]);
+        // The same ha.cf on both nodes.
+        let both = ["alpha", "beta"].map(|hosts| ("external/recorder", Params::Written(hosts)));
+        assert_eq!(plugins.probe_all(&both), [""; 0]);
+        let human = [("external/recorder", Params::Written("alpha")), ("meatware", Params::Written("beta"))];
+        assert_eq!(plugins.probe_all(&human), [""; 0]);
     }
 
     #[test]

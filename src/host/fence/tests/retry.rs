@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
+use lubdub::conf::{self, Config, Diagnostics, Source};
 use lubdub::time::Duration;
 
 use super::bench::{Bench, bench};
@@ -103,6 +104,36 @@ fn a_human_ends_it() {
         assert_eq!(node.fence.state(), FenceState::Confirmed { by: "operator", at: now });
         assert_eq!(node.fence.wake_at(), None);
     });
+}
+
+#[test]
+fn a_configuration_has_the_devices_of_this_node_and_a_reload_others() {
+    bench(async |directory| {
+        for name in ["first", "second", "theirs", "new"] {
+            directory.plugin(name, "exit 1");
+        }
+        let lines = |lines: [(&str, &str); 3]| {
+            lines.map(|(host, name)| format!("stonith_host {host} external/{name} beta x\n"))
+        };
+        let old = lines([("*", "first"), ("beta", "theirs"), ("ALPHA", "second")]).concat();
+        let new = lines([("alpha", "new"), ("beta", "theirs"), ("beta", "first")]).concat();
+        let mut node = Bench::new(&directory, &[]);
+        with_config(&old, |config| node.fence.reload(config));
+        node.begin();
+        assert_eq!(node.failure().await.0, "external/first: reset: exit code 1; external/second: reset: exit code 1");
+        with_config(&new, |config| node.fence.reload(config));
+        node.skip_pause();
+        assert_eq!(node.failure().await.0, "external/new: reset: exit code 1");
+    });
+}
+
+fn with_config(stonith: &str, take: impl FnOnce(&Config<'_>)) {
+    let ha_cf = format!("node alpha beta\nbaud 115200\nserial /dev/ttyS1\nbcast eth1\nauto_failback on\n{stonith}");
+    let source = |name, text| Source { name, text };
+    let (groups, keys) = (source("haresources", "alpha 10.0.0.1/24/eth0\n"), source("authkeys", "auth 1\n1 md5 x\n"));
+    let mut found = Diagnostics::new();
+    let config = conf::read(source("ha.cf", &ha_cf), groups, keys, "alpha", &mut found);
+    take(&config.unwrap_or_else(|| panic!("{found:?}")));
 }
 
 #[test]
