@@ -38,6 +38,8 @@ mod stamp;
 mod status;
 mod sys;
 mod vip;
+#[cfg_attr(not(test), expect(dead_code, reason = "the loop does not open a watchdog yet"))]
+mod watchdog;
 pub mod why;
 mod words;
 

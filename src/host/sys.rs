@@ -241,6 +241,78 @@ pub fn no_closing_wait(tty: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
+/// `struct watchdog_info` of linux/watchdog.h.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WatchdogInfo {
+    /// `WDIOF_` bits.
+    pub options: u32,
+    /// The card's firmware.
+    pub firmware: u32,
+    /// Its name, ended by a zero unless it fills the field.
+    pub identity: [u8; 32],
+}
+
+/// `WATCHDOG_IOCTL_BASE`.
+const WATCHDOG: u8 = b'W';
+/// `WDIOC_GETSUPPORT`, and below all that have to do with one int. The numbers depend on the architecture.
+const GET_SUPPORT: u64 = nix::request_code_read!(WATCHDOG, 0, size_of::<WatchdogInfo>()) as u64;
+
+/// A number that a watchdog tells or takes (Documentation/watchdog/watchdog-api.rst).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dial {
+    /// `WDIOC_GETBOOTSTATUS`: `WDIOF_` bits, why the machine was reset.
+    BootStatus,
+    /// `WDIOC_GETTIMEOUT`, seconds.
+    Timeout,
+    /// `WDIOC_SETTIMEOUT`, seconds.
+    SetTimeout,
+    /// `WDIOC_SETPRETIMEOUT`, seconds before the timeout; 0: none.
+    SetPretimeout,
+}
+
+impl Dial {
+    const fn request(self) -> u64 {
+        let int = size_of::<c_int>();
+        match self {
+            Self::BootStatus => nix::request_code_read!(WATCHDOG, 2, int) as u64,
+            Self::SetTimeout => nix::request_code_readwrite!(WATCHDOG, 6, int) as u64,
+            Self::Timeout => nix::request_code_read!(WATCHDOG, 7, int) as u64,
+            Self::SetPretimeout => nix::request_code_readwrite!(WATCHDOG, 8, int) as u64,
+        }
+    }
+}
+
+/// What a watchdog is and can do (`WDIOC_GETSUPPORT`).
+///
+/// # Errors
+/// ENOTTY: this is no watchdog.
+pub fn watchdog_info(device: BorrowedFd<'_>) -> io::Result<WatchdogInfo> {
+    let mut info = WatchdogInfo::default();
+    // SAFETY: the kernel writes the structure, whose size is in the request.
+    done(c_long::from(unsafe { libc::ioctl(device.as_raw_fd(), GET_SUPPORT as _, &raw mut info) }))?;
+    Ok(info)
+}
+
+/// Hands `value` to a watchdog, where the request takes one, and tells what the driver made of it.
+///
+/// # Errors
+/// ENOTTY or EOPNOTSUPP: the driver does not have it. EINVAL: out of its range.
+pub fn watchdog_dial(device: BorrowedFd<'_>, dial: Dial, value: c_int) -> io::Result<c_int> {
+    let mut value = value;
+    // SAFETY: the kernel reads and writes one int.
+    done(c_long::from(unsafe { libc::ioctl(device.as_raw_fd(), dial.request() as _, &raw mut value) }))?;
+    Ok(value)
+}
+
+/// Restarts the machine at once, as `reboot -nf` does: nothing is stopped, unmounted or synced (reboot(2)). It returns
+/// only when that is refused.
+pub fn restart_machine() -> io::Error {
+    // SAFETY: a number only.
+    unsafe { libc::reboot(libc::RB_AUTOBOOT) };
+    io::Error::last_os_error()
+}
+
 #[cfg(test)]
 pub mod testing;
 #[cfg(test)]

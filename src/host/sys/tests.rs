@@ -83,3 +83,21 @@ fn the_serial_structure_has_the_size_of_the_kernels() {
     // linux/serial.h: 72 bytes where a pointer has eight, 60 where it has four.
     assert_eq!(size_of::<SerialStruct>(), if size_of::<usize>() == 8 { 72 } else { 60 });
 }
+
+#[test]
+fn the_requests_of_a_watchdog_are_the_kernels() {
+    assert_eq!(size_of::<WatchdogInfo>(), 40);
+    // Other architectures encode the direction otherwise; these are x86's, arm's and most others'.
+    if cfg!(any(target_arch = "x86_64", target_arch = "x86", target_arch = "arm", target_arch = "aarch64")) {
+        assert_eq!(GET_SUPPORT, 0x8028_5700);
+        let requests = [Dial::BootStatus, Dial::SetTimeout, Dial::Timeout, Dial::SetPretimeout].map(Dial::request);
+        assert_eq!(requests, [0x8004_5702, 0xc004_5706, 0x8004_5707, 0xc004_5708]);
+    }
+}
+
+#[test]
+fn a_pty_is_no_watchdog() {
+    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
+    assert_eq!(watchdog_info(master.as_fd()).unwrap_err().raw_os_error(), Some(libc::ENOTTY));
+    assert_eq!(watchdog_dial(master.as_fd(), Dial::SetTimeout, 7).unwrap_err().raw_os_error(), Some(libc::ENOTTY));
+}

@@ -1,0 +1,235 @@
+//! Why this machine was reset the last time, from three witnesses: the node's own last words, the watchdog's boot status,
+//! and the peer.
+
+use std::path::Path;
+
+use super::device::CARD_RESET;
+use super::epitaph::Epitaph;
+use super::last_words::{self, LastWords};
+use crate::host::status::quoted;
+
+/// The file of the run directory that has what was said in this boot.
+const FILE: &str = "last-reset";
+/// `WDIOF_OVERHEAT`, `WDIOF_FANFAULT`, `WDIOF_POWERUNDER` and `WDIOF_POWEROVER`: what else may have reset the machine.
+const HARDWARE: [(u32, &str); 4] = [
+    (0x01, "the processor was too hot"),
+    (0x02, "a fan failed"),
+    (0x10, "the power was too low"),
+    (0x40, "the power was too high"),
+];
+
+/// What is known of the last reset.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastReset {
+    words: Option<LastWords>,
+    /// `WDIOF_` bits; none without a watchdog.
+    boot_status: Option<u32>,
+    peer: Option<Epitaph>,
+}
+
+/// What a start finds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// What is known.
+    pub reset: LastReset,
+    /// Nobody has said it in this boot yet.
+    pub news: bool,
+    /// A former life of the daemon, in this very boot, went to reset the machine, and it has not happened. Whatever it
+    /// could not stop may still run.
+    pub owed: Option<LastWords>,
+}
+
+impl LastReset {
+    /// Reads what the last life left in `run_dir`, adds what the watchdog tells, and remembers for as long as this boot
+    /// lasts that it is known. To be called once at each start, before the daemon says anything of its own there.
+    pub fn find(run_dir: &Path, boot_id: &str, boot_status: Option<u32>) -> Found {
+        let words = LastWords::read(run_dir);
+        let (owed, said) = if words.as_ref().is_some_and(|words| same_boot(&words.boot, boot_id)) {
+            (words, None)
+        } else {
+            (None, words)
+        };
+        let known = Self::remembered(run_dir, boot_id);
+        let news = known.is_none() || said.is_some();
+        let mut reset = known.unwrap_or_default();
+        reset.words = said.or(reset.words);
+        reset.boot_status = boot_status.or(reset.boot_status);
+        if news {
+            // Where nothing can be written it is said at every start.
+            let words = reset.words.as_ref().map(LastWords::to_string).unwrap_or_default();
+            let status = reset.boot_status.unwrap_or(0);
+            let kept = last_words::replace(run_dir, FILE, &format!("{boot_id}\n{status}\n{words}"));
+            if kept.is_ok() && owed.is_none() {
+                LastWords::forget(run_dir);
+            }
+        }
+        Found { reset, news, owed }
+    }
+
+    /// What was known earlier in this boot.
+    fn remembered(run_dir: &Path, boot_id: &str) -> Option<Self> {
+        let text = last_words::read_bounded(&run_dir.join(FILE))?;
+        let mut lines = text.lines();
+        if !same_boot(lines.next()?, boot_id) {
+            return None;
+        }
+        let boot_status = lines.next()?.parse().ok();
+        Some(Self { boot_status, words: lines.next().and_then(LastWords::parse), peer: None })
+    }
+
+    /// What the peer remembers of our former life, from its hello. True when that is new.
+    pub fn heard(&mut self, epitaph: Option<Epitaph>) -> bool {
+        let news = epitaph.is_some() && epitaph != self.peer;
+        self.peer = epitaph.or(self.peer);
+        news
+    }
+
+    /// The watchdog says that it did it.
+    fn by_watchdog(&self) -> bool {
+        self.boot_status.is_some_and(|bits| bits & CARD_RESET != 0)
+    }
+
+    /// One line for the log and the status; none when no witness has anything to say.
+    pub fn text(&self) -> Option<String> {
+        let own = self.own_text();
+        let peer = self.peer.map(|epitaph| format!("the peer {}", epitaph.as_seen()));
+        match (own, peer) {
+            (Some(own), Some(peer)) => Some(format!("{own}; {peer}")),
+            (Some(own), None) => Some(own),
+            (None, peer) => peer.map(|peer| format!("the former life of this node: {peer}")),
+        }
+    }
+
+    fn own_text(&self) -> Option<String> {
+        match (self.by_watchdog(), &self.words) {
+            (true, Some(words)) => Some(format!("this node was reset by its watchdog at {}: {}", words.at, words.why)),
+            (true, None) => Some(
+                "this node was reset by its watchdog: it was not fed, and no word was left (the kernel or the daemon \
+                 hung, or the run directory is in memory)"
+                    .into(),
+            ),
+            (false, Some(words)) => Some(format!("this node reset itself at {}: {}", words.at, words.why)),
+            (false, None) => {
+                let cause = HARDWARE.iter().find(|(bit, _)| self.boot_status.unwrap_or(0) & bit != 0);
+                cause.map(|(_, why)| format!("this node was reset by its hardware: {why}"))
+            }
+        }
+    }
+
+    /// One JSON object, or `null` when no witness has anything to say.
+    pub fn json(&self) -> String {
+        let Some(text) = self.text() else { return "null".into() };
+        let or_null = |text: Option<&str>| text.map_or("null".into(), quoted);
+        let words = self.words.as_ref();
+        format!(
+            "{{\"watchdog\":{},\"at\":{},\"epitaph\":{},\"why\":{},\"peer\":{},\"text\":{}}}",
+            self.by_watchdog(),
+            or_null(words.map(|words| words.at.as_str())),
+            or_null(words.map(|words| words.epitaph.word())),
+            or_null(words.map(|words| words.why.as_str())),
+            or_null(self.peer.map(Epitaph::word)),
+            quoted(&text),
+        )
+    }
+}
+
+/// A kernel that does not number its boots has each taken for a new one.
+fn same_boot(one: &str, other: &str) -> bool {
+    one == other && !one.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::host::watchdog::testing::Folder;
+
+    const FORMER: &str = "boot-1";
+    const PRESENT: &str = "boot-2";
+
+    fn words_of(boot: &str) -> LastWords {
+        let why = "group a: the stop of \"apache\" failed".into();
+        LastWords { epitaph: Epitaph::StopFailed, at: "2026-01-02T03:04:05.678Z".into(), boot: boot.into(), why }
+    }
+
+    #[test]
+    fn the_last_words_and_the_watchdog_are_said_once_and_shown_for_the_whole_boot() {
+        let folder = Folder::new("said-once");
+        words_of(FORMER).write(folder.path()).unwrap();
+        let first = LastReset::find(folder.path(), PRESENT, Some(CARD_RESET));
+        assert!(first.news && first.owed.is_none());
+        let text = first.reset.text().unwrap();
+        assert!(text.starts_with("this node was reset by its watchdog at 2026-01-02"), "{text}");
+        assert!(text.ends_with("the stop of \"apache\" failed"), "{text}");
+        // The daemon alone starts again: the same is shown, and not said.
+        let second = LastReset::find(folder.path(), PRESENT, Some(CARD_RESET));
+        assert_eq!(second, Found { news: false, ..first });
+        // Without the watchdog, too.
+        assert_eq!(LastReset::find(folder.path(), PRESENT, None), second);
+        // Another boot, of which nobody left a word.
+        let third = LastReset::find(folder.path(), "boot-3", Some(0));
+        assert_eq!((third.news, third.reset.text(), third.reset.json()), (true, None, "null".into()));
+    }
+
+    #[test]
+    fn a_reset_that_did_not_come_is_owed() {
+        let folder = Folder::new("owed");
+        let words = words_of(PRESENT);
+        words.write(folder.path()).unwrap();
+        for news in [true, false] {
+            let found = LastReset::find(folder.path(), PRESENT, Some(0));
+            assert_eq!((found.news, found.reset.text(), found.owed), (news, None, Some(words.clone())));
+        }
+        // The reset, at last.
+        let found = LastReset::find(folder.path(), "boot-3", None);
+        assert!(found.news && found.owed.is_none());
+        assert!(found.reset.text().unwrap().starts_with("this node reset itself at "));
+    }
+
+    #[test]
+    fn a_run_directory_in_memory_leaves_the_watchdog_and_the_peer_to_ask() {
+        let folder = Folder::new("in-memory");
+        let mut reset = LastReset::find(folder.path(), PRESENT, Some(CARD_RESET)).reset;
+        assert!(reset.text().unwrap().contains("no word was left"));
+        assert!(!reset.heard(None));
+        assert!(reset.heard(Some(Epitaph::StopFailed)) && !reset.heard(Some(Epitaph::StopFailed)));
+        assert!(!reset.heard(None), "a peer that does not know takes nothing back");
+        let text = reset.text().unwrap();
+        assert!(text.ends_with("; the peer heard that we could not stop a resource"), "{text}");
+
+        let mut unknown = LastReset::find(folder.path(), "boot-3", None).reset;
+        assert_eq!(unknown.text(), None);
+        unknown.heard(Some(Epitaph::Fenced));
+        assert_eq!(unknown.text().unwrap(), "the former life of this node: the peer had us fenced");
+        let json = unknown.json();
+        assert!(json.contains("\"watchdog\":false,\"at\":null") && json.contains("\"peer\":\"fenced\""), "{json}");
+    }
+
+    #[test]
+    fn the_hardware_may_have_had_its_own_reason() {
+        let folder = Folder::new("hardware");
+        let found = LastReset::find(folder.path(), PRESENT, Some(0x10));
+        assert_eq!(found.reset.text().unwrap(), "this node was reset by its hardware: the power was too low");
+    }
+
+    #[test]
+    fn the_json_is_escaped_and_names_every_witness() {
+        let folder = Folder::new("json");
+        words_of(FORMER).write(folder.path()).unwrap();
+        let mut reset = LastReset::find(folder.path(), PRESENT, None).reset;
+        reset.heard(Some(Epitaph::Silence));
+        assert_eq!(
+            reset.json(),
+            "{\"watchdog\":false,\"at\":\"2026-01-02T03:04:05.678Z\",\"epitaph\":\"stop-failed\",\
+             \"why\":\"group a: the stop of \\\"apache\\\" failed\",\"peer\":\"silence\",\
+             \"text\":\"this node reset itself at 2026-01-02T03:04:05.678Z: group a: the stop of \\\"apache\\\" failed; \
+             the peer heard us no more\"}"
+        );
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_written_has_it_said_at_every_start() {
+        for _ in 0..2 {
+            assert!(LastReset::find(Path::new("/nonexistent"), PRESENT, Some(CARD_RESET)).news);
+        }
+    }
+}
