@@ -41,7 +41,7 @@ pub fn guard(config: &Config<'_>, guarantee: &Guarantee) -> Guard {
         lease: Some(guarantee.lease.length).filter(|_| !vips(config).is_empty()),
         outlast: config.exclusive != Exclusive::Off,
         probes: true,
-        fencing: false,
+        fencing: !config.stonith.is_empty(),
     }
 }
 

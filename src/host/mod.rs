@@ -12,7 +12,6 @@ pub mod client;
 mod clock;
 mod control;
 mod eyes;
-#[allow(dead_code, unused_imports, reason = "the loop fences when the core asks for it")]
 mod fence;
 mod follow;
 mod gate;
@@ -58,6 +57,7 @@ use lubdub::time::{Duration, Instant};
 
 use broadcast::Broadcast;
 use control::{Control, Request, RunDir};
+use fence::{Fence, FenceEvent};
 use follow::Follow;
 use gate::Gate;
 use journal::Journal;
@@ -177,6 +177,7 @@ enum Wakeup {
     Alarm,
     Port(usize, PortEvent),
     Resource(Event),
+    Fence(FenceEvent),
     Request(Request),
     Stop,
     Reload,
@@ -192,6 +193,7 @@ struct Daemon {
     ports: Vec<Box<dyn Port>>,
     dropped: Vec<u64>,
     resources: Resources,
+    fence: Fence,
     control: Control,
     orders: Vec<Waiting>,
     signals: Signals,
@@ -230,6 +232,7 @@ impl Daemon {
         let names = Names::of(config);
         let mut resources =
             Resources::new(assemble::plans(config), paths(config, config_dir), Timeouts::default(), sink(&log))?;
+        let fence = Fence::new(config, fence::Setting::new(paths(config, config_dir)), sink(&log));
         let signals = Signals::new()?;
         let control = Control::new(run_dir)?;
         let alarm = clock::Alarm::new()?;
@@ -248,6 +251,7 @@ impl Daemon {
             dropped: vec![0; config.links.len()],
             names,
             resources,
+            fence,
             control,
             orders: Vec::new(),
             signals,
@@ -302,7 +306,7 @@ impl Daemon {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Wakeup> {
-        let sources = self.ports.len() + 4;
+        let sources = self.ports.len() + 5;
         self.turn = (self.turn + 1) % sources;
         for offset in 0..sources {
             if let Poll::Ready(wakeup) = self.poll_source(cx, (self.turn + offset) % sources) {
@@ -321,6 +325,7 @@ impl Daemon {
             0 => self.alarm.poll(cx).map(|()| Wakeup::Alarm),
             1 => self.resources.poll(cx, now).map(Wakeup::Resource),
             2 => self.control.poll(cx, now).map(Wakeup::Request),
+            3 => self.fence.poll(cx, now).map(Wakeup::Fence),
             _ => self.signals.poll(cx).map(|said| match said {
                 Said::Stop => Wakeup::Stop,
                 Said::Reload => Wakeup::Reload,
@@ -333,7 +338,7 @@ impl Daemon {
         let orders = self.orders.iter().map(Waiting::until);
         let feed = self.notify.watchdog_every().map(|every| self.fed_at + every.part(2));
         let log = self.log.borrow().wake_at();
-        let others = [self.resources.wake_at(), self.control.wake_at(), log, self.journal.wake_at(), feed];
+        let others = [self.resources.wake_at(), self.control.wake_at(), log, self.journal.wake_at(), self.fence.wake_at(), feed];
         others.into_iter().flatten().chain(ports).chain(orders).fold(self.wait.0, Instant::min)
     }
 
@@ -343,6 +348,7 @@ impl Daemon {
             Wakeup::Port(number, event) => self.port_event(number, event),
             Wakeup::Resource(event) => self.resource_event(event),
             Wakeup::Request(request) => self.serve(request),
+            Wakeup::Fence(event) => self.fence_event(event),
             Wakeup::Stop => {
                 self.notify.stopping();
                 self.tell(Input::Order(Order::Leave));
@@ -421,7 +427,8 @@ impl Daemon {
                 }
                 Output::Renew { until } => self.resources.renew(until, self.told_at),
                 Output::Look { groups } => self.look(groups),
-                Output::Fence { .. } => {}
+                Output::Fence { wanted: true } => self.fence.begin(clock::now()),
+                Output::Fence { wanted: false } => self.fence.give_up(),
                 Output::Left => self.left = true,
                 Output::Wait { until, why } => {
                     self.wait = (until, why);
@@ -507,6 +514,7 @@ impl Daemon {
             },
             ["takeover" | "standby", ..] if self.orders.len() < ORDERS_MAX => self.obey(client, &words, now),
             ["takeover" | "standby", ..] => self.control.answer(client, 1, "too many orders wait already\n"),
+            ["fence", "confirm", node] => self.confirm_fencing(client, node, now),
             ["clear", ref what @ ..] => self.clear(client, what.first().unwrap_or(&"all")),
             _ => self.control.answer(client, 64, "unknown request\n"),
         }
@@ -536,6 +544,40 @@ impl Daemon {
         if !refused {
             self.say(Level::Notice, format_args!("order: {}", words.join(" ")));
             self.tell(Input::Order(order));
+        }
+    }
+
+    fn fence_event(&mut self, event: FenceEvent) {
+        let peer = self.names.peer.clone();
+        match event {
+            FenceEvent::Confirmed { device } => {
+                self.say(Level::Warning, format_args!("{peer} is off: {device} has confirmed it"));
+                self.tell(Input::Fenced);
+            }
+            FenceEvent::Failed { text, again_in } => {
+                let again = narrate::Ms(again_in);
+                self.resource_event(Event::Alarm(format!(
+                    "{peer} cannot be fenced: {text}; again in {again}, or: lubdub fence confirm {peer}"
+                )));
+            }
+        }
+    }
+
+    fn confirm_fencing(&mut self, client: u64, node: &str, now: Instant) {
+        match fence::confirm(node, &self.names, self.node.peer()) {
+            Ok(text) => {
+                self.say(
+                    Level::Warning,
+                    format_args!("fence confirm: an operator vouches that {} is off", self.names.peer),
+                );
+                self.fence.vouch(now);
+                self.tell(Input::Fenced);
+                self.control.answer(client, 0, &text);
+            }
+            Err(text) => {
+                self.say(Level::Warning, format_args!("fence confirm {node:?}: {}", text.trim_end()));
+                self.control.answer(client, 1, &text);
+            }
         }
     }
 

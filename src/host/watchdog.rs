@@ -7,7 +7,7 @@
 
 mod device;
 pub mod epitaph;
-mod facts;
+pub mod facts;
 pub mod last_reset;
 pub mod last_words;
 pub mod machine;
@@ -27,13 +27,11 @@ use lubdub::time::{Duration, Instant};
 
 use super::report::Level;
 use device::{Device, Dog};
-use facts::Facts;
+use facts::{Facts, SYSFS};
 use last_words::LastWords;
 use machine::Machine;
 use report::{State, WatchdogReport};
 
-/// Where sysfs is.
-const SYSFS: &str = "/sys";
 /// A feed in this part of the timeout is enough: the driver may have a slow bus between itself and its timer.
 const FEEDS: u64 = 4;
 /// The longest timeout that is tried, in seconds.
@@ -317,9 +315,14 @@ fn refuse(mut device: Box<dyn Device>, facts: &Facts, former: Option<u32>) -> St
         let _ = former.map(|seconds| device.set_timeout(seconds));
         return "; it was running before and stays armed".into();
     }
-    // What tells no timeout may be no watchdog at all, and is not to be written to.
-    let given_back = if former.is_some() { give_back(device, facts, former) } else { String::new() };
-    if given_back.is_empty() { given_back } else { format!("; it{given_back}") }
+    // What is no watchdog is not to be written to.
+    if device.support().is_err() {
+        return String::new();
+    }
+    match give_back(device, facts, former).as_str() {
+        "" => String::new(),
+        why => format!("; it{why}"),
+    }
 }
 
 /// Puts the former timeout back, disarms the device and closes it. What went wrong, or nothing.

@@ -2,6 +2,7 @@
 
 use super::Finding;
 use crate::host::vip::route;
+use crate::host::watchdog::facts::SYSFS;
 use lubdub::conf::{Config, Link, Resource, Vip};
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::if_nametoindex;
@@ -39,7 +40,7 @@ pub fn probe(config: &Config<'_>, config_dir: &Path) -> Vec<Finding> {
         };
         findings.extend(finding);
     }
-    findings.extend(config.watchdog.and_then(fencing::probe_watchdog));
+    findings.extend(config.watchdog.and_then(|device| fencing::probe_watchdog(device, Path::new(SYSFS))));
     let setting = fencing::setting(config_dir, config.me);
     findings.extend(fencing::probe_stonith(&config.stonith, [config.me, config.peer], &setting));
     // One interface of ten addresses, or one script of ten groups, is one finding.

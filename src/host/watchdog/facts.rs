@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use nix::sys::stat::{major, minor};
 
+/// Where sysfs is.
+pub const SYSFS: &str = "/sys";
 /// The misc device `/dev/watchdog`, another name for the first watchdog (Documentation/admin-guide/devices.txt).
 const LEGACY: (u64, u64) = (10, 130);
 

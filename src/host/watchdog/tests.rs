@@ -272,7 +272,7 @@ fn what_cannot_guard_is_refused_and_given_back() {
     assert_eq!(done, "timeout 30, magic, closed");
     let (why, done) = refused(Driver { takes: vec![], timeout: None, ..Driver::usual() }, &usual);
     assert!(why.contains("does not tell its timeout"), "{why}");
-    assert!(done.ends_with("closed"), "{done}");
+    assert!(done.ends_with("magic, closed"), "{done}");
     let (why, done) = refused(Driver { takes: vec![1], ..Driver { timeout: Some(1), ..Driver::usual() } }, &usual);
     assert!(why.contains("a timeout of 1 s and takes none of 2 s or more") && why.contains("1000 ms"), "{why}");
     assert!(done.ends_with("timeout 1, magic, closed"), "{done}");

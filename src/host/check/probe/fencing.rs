@@ -5,6 +5,7 @@ use super::{is_program, kept_from_others};
 use crate::host::check::Finding;
 use crate::host::fence::{Flaw, Setting, examine};
 use crate::host::resources::Paths;
+use crate::host::watchdog::facts::Facts;
 use lubdub::conf::{Params, Stonith};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -15,14 +16,21 @@ const MEATWARE: &str = "meatware";
 /// The bits of a mode that let others than the owner change a program. cluster-glue refuses such a plug-in.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
 
-pub(super) fn probe_watchdog(device: &str) -> Option<Finding> {
+pub(super) fn probe_watchdog(device: &str, sysfs: &Path) -> Option<Finding> {
     let why = match fs::metadata(device) {
-        Ok(metadata) if metadata.file_type().is_char_device() => return None,
+        Ok(metadata) if metadata.file_type().is_char_device() => return probe_way_out(device, sysfs),
         Ok(_) => "not a character device".into(),
         Err(why) => why.to_string(),
     };
     let remedy = "load the driver of its watchdog, or `modprobe softdog`; `wdctl` shows what is there";
     Some(Finding::error(format!("the watchdog {device} is not there: {why}"), remedy))
+}
+
+/// A driver that never disarms (`nowayout`) makes of each stop of lubdub a reset.
+fn probe_way_out(device: &str, sysfs: &Path) -> Option<Finding> {
+    let message = || format!("the watchdog {device} cannot be disarmed (nowayout): a stop of lubdub resets this node");
+    let remedy = "load its driver with nowayout=0, or have something else feed it once lubdub has stopped";
+    Facts::of(Path::new(device), sysfs).nowayout.then(|| Finding::warning(message(), remedy))
 }
 
 /// What the daemon would ask the devices with.
@@ -146,9 +154,26 @@ mod tests {
 
     #[test]
     fn a_watchdog_is_a_character_device() {
-        assert_eq!(probe_watchdog("/dev/null"), None);
-        assert!(probe_watchdog("/dev/no-such-dog").unwrap().message.contains("No such file"));
-        assert!(probe_watchdog("/dev").unwrap().message.contains("not a character device"));
+        let probe = |device| probe_watchdog(device, Path::new("/nonexistent"));
+        assert_eq!(probe("/dev/null"), None);
+        assert!(probe("/dev/no-such-dog").unwrap().message.contains("No such file"));
+        assert!(probe("/dev").unwrap().message.contains("not a character device"));
+    }
+
+    #[test]
+    fn a_watchdog_that_cannot_be_disarmed_is_told() {
+        let sysfs = std::env::temp_dir().join(format!("lubdub-nowayout-{}", std::process::id()));
+        // /dev/null is 1:3 (devices.txt).
+        let folder = sysfs.join("dev/char/1:3");
+        fs::create_dir_all(&folder).unwrap();
+        let with = |nowayout: &str| {
+            fs::write(folder.join("nowayout"), nowayout).unwrap();
+            probe_watchdog("/dev/null", &sysfs)
+        };
+        let (told, silent) = (with("1\n"), with("0\n"));
+        fs::remove_dir_all(&sysfs).unwrap();
+        assert!(told.unwrap().message.contains("nowayout"));
+        assert_eq!(silent, None);
     }
 
     #[test]
