@@ -4,6 +4,12 @@
 //! confirmed stopped, never earlier: a stop that hangs is what it is for. It is fed only in a turn that has just put a
 //! beat on a link, so whoever counts from the arrival of that beat knows when it has bitten
 //! ([`lubdub::lease::watchdog_silence`]). A process that ends in any other way leaves it armed.
+//!
+//! One thing feeds it that is no beat: where a process ends without disarming it the kernel itself feeds it once more
+//! (`watchdog_release` of drivers/watchdog/watchdog_dev.c; measured: not fed for 2 s, then killed, a watchdog of 4 s bites
+//! 6 s after the last feed). So the timeout leaves room for the longest time from a beat to the end of a daemon that dies
+//! by itself. One that hangs and is killed later, by a supervisor, gets a whole timeout from then on: a supervisor that
+//! kills what hangs must not do so before the peer's wait is over.
 
 mod device;
 pub mod epitaph;
@@ -41,6 +47,8 @@ const PRETIMEOUT: u32 = 1;
 /// The shortest timeout of which more than three quarters, the longest time between two feeds, are left before the
 /// pretimeout.
 const PRETIMEOUT_FROM: u32 = 5;
+/// A daemon that spins ends so long after its last beat (`RLIMIT_RTTIME`, see the module `realtime`).
+const LONGEST_SPIN: Duration = Duration::from_secs(1);
 /// How often a restart that the kernel refuses is asked for again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -60,14 +68,21 @@ impl Timings {
         whole_seconds(self.keepalive.times(2)).max(1)
     }
 
-    /// The longest that has bitten before anybody takes over, else the shortest there is.
+    /// The longest that has bitten before anybody takes over, wherever between two beats the daemon ends.
+    fn fitting(&self) -> Option<u32> {
+        let longest = self.lease.watchdog()? - self.keepalive.max(LONGEST_SPIN);
+        let seconds = u32::try_from(longest.as_micros() / 1_000_000).unwrap_or(u32::MAX);
+        Some(seconds).filter(|seconds| *seconds >= self.least())
+    }
+
+    /// What the driver is asked for.
     fn wanted(&self) -> u32 {
-        self.lease.watchdog().map_or(1, whole_seconds).max(self.least())
+        self.fitting().unwrap_or(self.least())
     }
 
     /// A watchdog of so many seconds has bitten before anybody takes over.
     fn in_time(&self, seconds: u32) -> bool {
-        self.lease.watchdog().is_some_and(|longest| secs(seconds) <= longest)
+        self.fitting().is_some_and(|longest| seconds <= longest)
     }
 }
 
@@ -190,8 +205,9 @@ impl Watchdog {
     }
 
     /// Resets the machine: it is not fed any more, its timeout is the shortest there is, and the reason is in the
-    /// kernel's log and in the run directory. The caller goes on beating, so that the peer knows, and calls
-    /// [`Self::wake`] at [`Self::wake_at`]. Calling it again changes nothing.
+    /// kernel's log and in the run directory. It returns within about a second, even where the disk hangs: the peer is to
+    /// be told before. The caller goes on beating, so that the peer knows, and calls [`Self::wake`] at
+    /// [`Self::wake_at`]. Calling it again changes nothing.
     ///
     /// # Errors
     /// What could not be said or set; the reset comes all the same.

@@ -43,7 +43,7 @@ impl Bench {
     }
 
     fn armed(&mut self) -> Watchdog {
-        self.arm(&timings(1_000, 10_000)).unwrap()
+        self.arm(&timings(1_000, 11_000)).unwrap()
     }
 
     /// What was done to the device since the last call.
@@ -64,6 +64,23 @@ fn the_timeout_is_the_longest_that_bites_before_the_takeover() {
     assert_eq!(bench.said, ["notice: watchdog /dev/watchdog0 (recorder): armed, 7 s"]);
     assert!(dog.report().in_time);
     assert!(dog.report().json().contains("\"state\":\"armed\",\"timeout_ms\":7000,\"in_time\":true"));
+}
+
+#[test]
+fn a_daemon_that_dies_just_before_its_next_beat_has_been_reset_before_the_takeover() {
+    let times = [(1_000, 10_000), (1_000, 11_000), (100, 5_000), (3_000, 20_000), (200, 60_000), (2_000, 5_000)];
+    for (keepalive, deadtime) in times {
+        let timings = timings(keepalive, deadtime);
+        // The kernel feeds it when the process ends.
+        let bitten = |seconds| lease::watchdog_silence(secs(seconds) + timings.keepalive.max(LONGEST_SPIN));
+        for seconds in (1..60).filter(|seconds| timings.in_time(*seconds)) {
+            assert!(bitten(seconds) <= timings.lease.takeover, "{keepalive}/{deadtime}: {seconds} s");
+        }
+    }
+    assert_eq!(timings(1_000, 10_000).fitting(), Some(6));
+    assert_eq!(timings(100, 5_000).fitting(), Some(1));
+    assert_eq!(timings(2_000, 5_000).fitting(), None, "3 s fit the wait, but not the keepalive");
+    assert_eq!(timings(100, 2_100).fitting(), None, "1 s fits the wait, but not a daemon that spins");
 }
 
 #[test]
@@ -117,7 +134,7 @@ fn a_fast_node_has_the_shortest_watchdog_and_is_told_that_it_is_late() {
 
 #[test]
 fn a_healthy_loop_is_never_bitten() {
-    for (keepalive, deadtime) in [(2_000, 5_000), (1_000, 10_000), (100, 300), (1_500, 4_500), (10_000, 30_000)] {
+    for (keepalive, deadtime) in [(2_000, 5_000), (1_000, 11_000), (100, 300), (1_500, 4_500), (10_000, 30_000)] {
         let timings = timings(keepalive, deadtime);
         let mut bench = Bench::new(Driver::usual());
         let mut dog = bench.arm(&timings).unwrap();
@@ -263,7 +280,7 @@ fn what_cannot_guard_is_refused_and_given_back() {
         assert!(bench.said.is_empty(), "{:?}", bench.said);
         (why, bench.done().join(", "))
     };
-    let usual = timings(1_000, 10_000);
+    let usual = timings(1_000, 11_000);
     let (why, done) = refused(Driver { options: None, timeout: None, ..Driver::usual() }, &usual);
     assert!(why.contains("/dev/watchdog0 is no watchdog of Linux: Inappropriate ioctl"), "{why}");
     assert_eq!(done, "closed", "nothing is written to what may be anything");
@@ -284,7 +301,7 @@ fn one_that_ran_before_and_is_refused_stays_armed() {
     fs::write(folder.path().join("state"), "active").unwrap();
     let mut bench = Bench::new(Driver { options: Some(SETTIMEOUT | ALARMONLY), ..Driver::usual() });
     bench.facts = facts_in(folder.path());
-    assert!(bench.arm(&timings(1_000, 10_000)).err().unwrap().ends_with("stays armed"));
+    assert!(bench.arm(&timings(1_000, 11_000)).err().unwrap().ends_with("stays armed"));
     assert_eq!(bench.done(), ["timeout 30", "closed"]);
 }
 
@@ -371,6 +388,6 @@ fn why_the_machine_started_is_kept() {
 
 #[test]
 fn a_path_that_is_no_watchdog_is_refused() {
-    let said = Watchdog::open("/dev/null", &timings(1_000, 10_000), at(0), &mut |_, _| {}).err().unwrap();
+    let said = Watchdog::open("/dev/null", &timings(1_000, 11_000), at(0), &mut |_, _| {}).err().unwrap();
     assert!(said.contains("/dev/null is no watchdog of Linux"), "{said}");
 }

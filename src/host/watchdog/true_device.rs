@@ -24,7 +24,7 @@ const PART: &str = "LUBDUB_TEST_WATCHDOG";
 const LONG: Duration = Duration::from_secs(15);
 
 fn open(path: &str) -> Watchdog {
-    let (keepalive, deadtime) = (Duration::from_secs(1), Duration::from_secs(7));
+    let (keepalive, deadtime) = (Duration::from_secs(1), Duration::from_secs(8));
     let wish = Wish { deadtime, keepalive, asked: None, exclusive: Exclusive::Auto, fine_available: true };
     let timings = Timings { lease: lease::choose(&wish), keepalive };
     let log = &mut |level: super::Level, text: std::fmt::Arguments<'_>| println!("dog: {}: {text}", level.word());
@@ -75,6 +75,12 @@ fn plays_a_part() {
             println!("dog: the process ends");
             std::process::abort();
         }
+        "late-kill" => {
+            println!("dog: is not fed any more");
+            live(Duration::from_secs(2), || ());
+            println!("dog: the process ends");
+            std::process::abort();
+        }
         "bite" => {
             dog.bite(clock::now(), &words, &mut linux).unwrap();
             wait_for_the_end("bites");
@@ -84,6 +90,6 @@ fn plays_a_part() {
             live(LONG, || ());
             println!("dog: disarmed, and the machine lives");
         }
-        other => panic!("no part {other:?}: starve, kill, bite, disarm, restart"),
+        other => panic!("no part {other:?}: starve, kill, late-kill, bite, disarm, restart"),
     }
 }
