@@ -36,6 +36,8 @@ const FINE_LATE: Duration = Duration::from_millis(5);
 /// How late a watchdog may bite: one tick of a timer that counts whole seconds (`WDIOC_SETTIMEOUT`,
 /// Documentation/watchdog/watchdog-api.rst), and nothing comes of the machine after that.
 const WATCHDOG_LATE: Duration = Duration::from_secs(1);
+/// A daemon that spins ends so long after its last beat (`RLIMIT_RTTIME`).
+const LONGEST_SPIN: Duration = Duration::from_secs(1);
 const SECOND: Duration = Duration::from_secs(1);
 const MILLISECOND: Duration = Duration::from_millis(1);
 
@@ -123,15 +125,19 @@ impl Lease {
 
     /// The longest watchdog timeout, in whole seconds, that has bitten before anybody takes over from a node that feeds
     /// it as it renews its lease: only in a turn that has just sent a beat. It bites before T, which ends the wait for a
-    /// group without a VIP, and before the VIP can have fallen silent and been asked for in vain. None when even one
-    /// second is too long.
-    pub fn watchdog(&self) -> Option<Duration> {
+    /// group without a VIP, and before the VIP can have been asked for in vain. None when that is too short: for a second,
+    /// or for two keepalives, which a healthy loop needs.
+    ///
+    /// The kernel feeds once more when the daemon ends without disarming (`watchdog_release`,
+    /// drivers/watchdog/watchdog_dev.c), which is up to a keepalive after the last beat, or as long as a loop that spins
+    /// may live.
+    pub fn watchdog(&self, keepalive: Duration) -> Option<Duration> {
         let vip = undrifted(self.length + PROBE_WAIT.times(PROBES));
-        let room = down(within(self.takeover)?.min(vip) - WATCHDOG_LATE, SECOND);
-        (room >= SECOND).then_some(room)
+        let longest = within(self.takeover)?.min(vip) - WATCHDOG_LATE;
+        let room = down(longest, SECOND) - up(keepalive.max(LONGEST_SPIN), SECOND);
+        (room >= SECOND.max(keepalive.times(2))).then_some(room)
     }
 }
-
 /// How long after its last renewal the kernel has ended a VIP with a lease of this length, by its own clock. Zero where
 /// there is no lease.
 pub fn ends_within(length: Duration) -> Duration {
@@ -194,8 +200,8 @@ fn settle(length: Duration, kind: Kind) -> Duration {
 }
 
 /// When a watchdog of this timeout has surely bitten, counted from the arrival of the last beat.
-pub fn watchdog_silence(timeout: Duration) -> Duration {
-    surely_over(timeout + WATCHDOG_LATE)
+pub fn watchdog_silence(timeout: Duration, keepalive: Duration) -> Duration {
+    surely_over(timeout + WATCHDOG_LATE + up(keepalive.max(LONGEST_SPIN), SECOND))
 }
 
 /// What another clock must count, from a beat's arrival, until `span` has passed since the renewal after that beat.

@@ -116,9 +116,10 @@ impl Guarantee {
     pub fn of(config: &Config<'_>, fine_available: bool) -> Self {
         let Config { deadtime, keepalive, exclusive, .. } = *config;
         let lease = lease::choose(&Wish { deadtime, keepalive, asked: config.lease, exclusive, fine_available });
-        let fitting = lease.watchdog();
+        let fitting = lease.watchdog(keepalive);
         let timeout = fitting.unwrap_or(Duration::from_secs(1));
-        let watchdog = Watchdog { timeout, silence: lease::watchdog_silence(timeout), in_time: fitting.is_some() };
+        let watchdog =
+            Watchdog { timeout, silence: lease::watchdog_silence(timeout, keepalive), in_time: fitting.is_some() };
         let watchdog = config.watchdog.map(|_| watchdog);
         Self { lease, watchdog, stonith: !config.stonith.is_empty(), deadtime }
     }

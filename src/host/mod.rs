@@ -31,13 +31,13 @@ mod report;
 mod request;
 mod resources;
 mod script;
+mod sentry;
 mod serial;
 mod signals;
 mod stamp;
 mod status;
 mod sys;
 mod vip;
-#[cfg_attr(not(test), expect(dead_code, reason = "the loop does not open a watchdog yet"))]
 mod watchdog;
 pub mod why;
 mod words;
@@ -69,6 +69,7 @@ use port::{Port, PortEvent, Sent};
 use report::{Level, Log};
 use resources::{Event, Paths, Resources, StepResult};
 use script::Timeouts;
+use sentry::Sentry;
 use serial::Serial;
 use signals::{Said, Signals};
 use status::Status;
@@ -194,6 +195,7 @@ struct Daemon {
     dropped: Vec<u64>,
     resources: Resources,
     fence: Fence,
+    sentry: Sentry,
     control: Control,
     orders: Vec<Waiting>,
     signals: Signals,
@@ -241,6 +243,9 @@ impl Daemon {
         realtime::enter(&mut |text| log.borrow_mut().line(Level::Notice, format_args!("{text}")));
         log.borrow_mut().line(Level::Notice, format_args!("lubdub {} on {}", env!("CARGO_PKG_VERSION"), names.me));
         let (now, timing) = (clock::now(), assemble::timing(config));
+        let sentry =
+            Sentry::open(config, guarantee, run_dir.path(), now, &mut |level, text| log.borrow_mut().line(level, text));
+        let sentry = sentry.map_err(io::Error::other)?;
         let journal = Journal::new(run_dir.path(), &names, timing, now);
         Ok(Self {
             node: Node::new(now, setup),
@@ -252,6 +257,7 @@ impl Daemon {
             names,
             resources,
             fence,
+            sentry,
             control,
             orders: Vec::new(),
             signals,
@@ -281,9 +287,11 @@ impl Daemon {
             let wakeup = poll_fn(|cx| self.poll(cx)).await;
             self.handle(wakeup);
             self.feed_supervisor();
+            self.feed_watchdog();
             self.breathe();
         }
         self.resources.remove_gate();
+        self.sentry.disarm(&mut |level, text| self.log.borrow_mut().line(level, text));
         // Whoever asks why afterwards is to find the end of it.
         let _ = self.journal.write(clock::now());
         self.log.borrow_mut().line(Level::Notice, format_args!("everything is released, goodbye"));
@@ -338,7 +346,15 @@ impl Daemon {
         let orders = self.orders.iter().map(Waiting::until);
         let feed = self.notify.watchdog_every().map(|every| self.fed_at + every.part(2));
         let log = self.log.borrow().wake_at();
-        let others = [self.resources.wake_at(), self.control.wake_at(), log, self.journal.wake_at(), self.fence.wake_at(), feed];
+        let others = [
+            self.resources.wake_at(),
+            self.control.wake_at(),
+            log,
+            self.journal.wake_at(),
+            self.fence.wake_at(),
+            self.sentry.wake_at(),
+            feed,
+        ];
         others.into_iter().flatten().chain(ports).chain(orders).fold(self.wait.0, Instant::min)
     }
 
@@ -414,13 +430,20 @@ impl Daemon {
             match output {
                 Output::Transmit { link, frame } => {
                     let link = usize::from(link);
-                    if self.ports[link].send(frame.bytes()) == Sent::Dropped {
-                        self.dropped[link] += 1;
+                    match self.ports[link].send(frame.bytes()) {
+                        Sent::Dropped => self.dropped[link] += 1,
+                        Sent::Yes => self.sentry.spoke(),
                     }
                 }
                 Output::Run { group, verb } => self.step(usize::from(group), verb),
                 Output::Note(event) => {
                     self.narrate(&event);
+                    if let lubdub::node::Event::StopFailed { group, times, .. } = event {
+                        let (group, say) = (self.names.group(group), &self.log);
+                        self.sentry.stop_failed(clock::now(), group, times, &mut |level, text| {
+                            say.borrow_mut().line(level, text);
+                        });
+                    }
                     if matches!(event, lubdub::node::Event::Session { .. }) {
                         self.resources.know_peer(self.node.peer_macs(), clock::now());
                     }
@@ -527,6 +550,9 @@ impl Daemon {
             dropped: &self.dropped,
             unannounced: self.resources.unannounced(),
             late_renewals: self.resources.late_renewals(),
+            watchdog: self.sentry.report(),
+            last_reset: self.sentry.last_reset(),
+            fencing: self.fence.state(),
             vips: self.resources.vips().collect(),
             now,
             since: self.since,
@@ -631,6 +657,11 @@ impl Daemon {
             self.fed_at = now;
             self.notify.watchdog();
         }
+    }
+
+    fn feed_watchdog(&mut self) {
+        let idle = self.node.groups().all(|group| group.state.is_down());
+        self.sentry.turn_ends(clock::now(), idle, &mut |level, text| self.log.borrow_mut().line(level, text));
     }
 
     fn say(&self, level: Level, text: fmt::Arguments<'_>) {

@@ -50,6 +50,7 @@ impl Daemon {
         if let Some(gate) = gate {
             self.resources.gate(gate);
         }
+        self.fence.reload(&config);
         self.adopt(&config, setup);
         Ok(())
     }

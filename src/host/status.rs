@@ -6,9 +6,12 @@ use lubdub::node::{LinkState, LinkStatus, Node, Owner, PeerState};
 use lubdub::time::Instant;
 use lubdub::wire::beat::State;
 
+use super::fence::FenceState;
 use super::names::Names;
 use super::narrate::Ms;
 use super::vip::VipReport;
+use super::watchdog::WatchdogReport;
+use super::watchdog::last_reset::LastReset;
 use super::words;
 
 /// What `status` looks at.
@@ -23,6 +26,12 @@ pub struct Status<'a> {
     pub unannounced: u64,
     /// Renewals of the lease that came too late after their beat.
     pub late_renewals: u64,
+    /// The watchdog, if there is one.
+    pub watchdog: Option<&'a WatchdogReport>,
+    /// What is known of the last reset.
+    pub last_reset: &'a LastReset,
+    /// Whether the peer is being fenced.
+    pub fencing: FenceState<'a>,
     /// How each VIP fares.
     pub vips: Vec<VipReport>,
     /// The present.
@@ -44,6 +53,9 @@ impl Status<'_> {
         }
         if self.node.peer() != PeerState::Alive {
             return Some(format!("{} is {}", self.names.peer, words::peer(self.node.peer())));
+        }
+        if let Some(why) = self.watchdog.and_then(WatchdogReport::degraded) {
+            return Some(why);
         }
         if let Some((vip, (mac, _))) = self.vips.iter().find_map(|vip| Some((vip.address, vip.used_by.as_ref()?))) {
             return Some(format!("VIP {vip} is used by {mac}, which is neither node"));
@@ -87,10 +99,49 @@ impl Status<'_> {
         out.push_str(&self.link_table());
         out.push('\n');
         out.push_str(&self.group_table());
+        out.push_str(&self.guard_lines());
         for vip in self.vips.iter().filter(|vip| vip.put_back > 0) {
             let _ = writeln!(out, "VIP {}: removed by somebody else and put back: {}", vip.address, vip.put_back);
         }
         out
+    }
+
+    /// The watchdog, the last reset and the fencing of the peer, as far as there is something to say.
+    fn guard_lines(&self) -> String {
+        let mut out = String::new();
+        if let Some(watchdog) = self.watchdog {
+            let _ = writeln!(out, "\n{watchdog}");
+        }
+        if let Some(text) = self.last_reset.text() {
+            let _ = writeln!(out, "last reset: {text}");
+        }
+        let peer = &self.names.peer;
+        match self.fencing {
+            FenceState::Idle => {}
+            FenceState::Fencing { since, device, failed } => {
+                let device = device.unwrap_or("a pause");
+                let lasts = Ms(self.now.since(since));
+                let _ = writeln!(out, "fencing {peer} for {lasts}: {device}, {failed} attempts failed");
+            }
+            FenceState::Confirmed { by, at } => {
+                let _ = writeln!(out, "fenced {peer} {} ago: {by}", Ms(self.now.since(at)));
+            }
+        }
+        out
+    }
+
+    fn fencing_json(&self) -> String {
+        match self.fencing {
+            FenceState::Idle => "null".to_owned(),
+            FenceState::Fencing { since, device, failed } => {
+                let (ms, device) = (self.now.since(since).as_millis(), device.map_or("null".to_owned(), quoted));
+                format!("{{\"state\":\"fencing\",\"for_ms\":{ms},\"device\":{device},\"failed\":{failed}}}")
+            }
+            FenceState::Confirmed { by, at } => {
+                let ms = self.now.since(at).as_millis();
+                format!("{{\"state\":\"confirmed\",\"by\":{},\"for_ms\":{ms}}}", quoted(by))
+            }
+        }
     }
 
     fn link_table(&self) -> String {
@@ -145,7 +196,10 @@ impl Status<'_> {
         let groups: Vec<_> = (0..self.names.groups.len()).map(|number| self.group_json(number)).collect();
         let vips: Vec<_> = self.vips.iter().map(vip_json).collect();
         let _ = write!(out, "{}],\"vips\":[{}],", groups.join(","), vips.join(","));
-        let _ = write!(out, "\"unannounced\":{},\"late_renewals\":{}}}", self.unannounced, self.late_renewals);
+        let _ = write!(out, "\"unannounced\":{},\"late_renewals\":{},", self.unannounced, self.late_renewals);
+        let watchdog = self.watchdog.map_or("null".to_owned(), WatchdogReport::json);
+        let (reset, fencing) = (self.last_reset.json(), self.fencing_json());
+        let _ = write!(out, "\"watchdog\":{watchdog},\"last_reset\":{reset},\"fencing\":{fencing}}}");
         out
     }
 

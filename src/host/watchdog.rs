@@ -36,7 +36,8 @@ use device::{Device, Dog};
 use facts::{Facts, SYSFS};
 use last_words::LastWords;
 use machine::Machine;
-use report::{State, WatchdogReport};
+use report::State;
+pub use report::WatchdogReport;
 
 /// A feed in this part of the timeout is enough: the driver may have a slow bus between itself and its timer.
 const FEEDS: u64 = 4;
@@ -47,8 +48,8 @@ const PRETIMEOUT: u32 = 1;
 /// The shortest timeout of which more than three quarters, the longest time between two feeds, are left before the
 /// pretimeout.
 const PRETIMEOUT_FROM: u32 = 5;
-/// A daemon that spins ends so long after its last beat (`RLIMIT_RTTIME`, see the module `realtime`).
-const LONGEST_SPIN: Duration = Duration::from_secs(1);
+/// How much later than its timeout a watchdog may bite: a tick of a timer that counts seconds, and a reserve.
+const LATEST: Duration = Duration::from_secs(2);
 /// How often a restart that the kernel refuses is asked for again.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -70,9 +71,8 @@ impl Timings {
 
     /// The longest that has bitten before anybody takes over, wherever between two beats the daemon ends.
     fn fitting(&self) -> Option<u32> {
-        let longest = self.lease.watchdog()? - self.keepalive.max(LONGEST_SPIN);
-        let seconds = u32::try_from(longest.as_micros() / 1_000_000).unwrap_or(u32::MAX);
-        Some(seconds).filter(|seconds| *seconds >= self.least())
+        let longest = self.lease.watchdog(self.keepalive)?;
+        Some(u32::try_from(longest.as_micros() / 1_000_000).unwrap_or(u32::MAX))
     }
 
     /// What the driver is asked for.
@@ -220,7 +220,7 @@ impl Watchdog {
         let shortest = self.facts.least.unwrap_or(1).max(1);
         // Where that is not sooner the driver would only begin anew.
         let sooner = if secs(shortest) < left { device.set_timeout(shortest).ok().map(secs) } else { None };
-        self.bitten_by = Some(now + lease::watchdog_silence(sooner.unwrap_or(left)));
+        self.bitten_by = Some(now + sooner.unwrap_or(left) + LATEST);
         self.report.state = State::Biting;
         leave_word(words, machine)
     }

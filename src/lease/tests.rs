@@ -137,25 +137,24 @@ fn a_lease_asked_for_is_taken_as_it_is() {
 
 #[test]
 fn a_watchdog_bites_before_the_takeover() {
-    let timeout = |keepalive, deadtime| choose(&wish(keepalive, deadtime)).watchdog();
+    let timeout = |keepalive, deadtime| choose(&wish(keepalive, deadtime)).watchdog(ms(keepalive));
     assert_eq!(timeout(100, 300), None);
-    assert_eq!(timeout(100, 2_010), None, "too short for two seconds and the drift");
-    assert_eq!(timeout(100, 2_100), Some(ms(1_000)), "a fine lease of 2 s");
-    assert_eq!(timeout(100, 2_500), None, "an address lease of 1 s");
-    assert_eq!(timeout(1_000, 10_000), Some(ms(7_000)));
-    assert_eq!(timeout(1_000, 30_000), Some(ms(7_000)));
+    assert_eq!(timeout(100, 2_100), None, "a second of the timer and one of a spinning loop leave none");
+    assert_eq!(timeout(1_000, 10_000), Some(ms(6_000)));
+    assert_eq!(timeout(1_000, 30_000), Some(ms(6_000)));
+    assert_eq!(timeout(2_000, 30_000), Some(ms(5_000)));
+    assert_eq!(timeout(2_000, 6_500), None, "a healthy loop needs two keepalives");
     each(|wish, lease| {
         let bites = |timeout: Duration| {
-            let late = u128::from((timeout + ms(1_000)).as_micros()) * 1_001;
+            let spin = ms(wish.keepalive.as_millis().max(1_000).div_ceil(1_000) * 1_000);
+            let late = u128::from((timeout + ms(1_000) + spin).as_micros()) * 1_001;
             let vip = u128::from(lease.length.as_micros() + 30_000) * 1_000;
-            watchdog_silence(timeout) <= lease.takeover && late <= vip
+            watchdog_silence(timeout, wish.keepalive) <= lease.takeover + ms(2) && late <= vip + 2_000_000
         };
-        match lease.watchdog() {
-            Some(timeout) => {
-                assert!(timeout.as_millis().is_multiple_of(1_000) && timeout >= ms(1_000));
-                assert!(bites(timeout) && !bites(timeout + ms(1_000)), "{wish:?}: {lease:?} {timeout:?}");
-            }
-            None => assert!(!bites(ms(1_000)), "{wish:?}: {lease:?}"),
+        if let Some(timeout) = lease.watchdog(wish.keepalive) {
+            assert!(timeout.as_millis().is_multiple_of(1_000) && timeout >= ms(1_000));
+            assert!(timeout >= wish.keepalive.times(2), "{wish:?}: {lease:?} {timeout:?}");
+            assert!(bites(timeout), "{wish:?}: {lease:?} {timeout:?}");
         }
     });
 }
@@ -165,5 +164,5 @@ fn no_time_is_too_long() {
     let far = Duration::from_micros(u64::MAX);
     let wish = Wish { deadtime: far, keepalive: far, asked: Some(far), ..wish(1, 3) };
     assert_eq!(choose(&wish).takeover, far);
-    assert!(choose(&wish).watchdog().is_some());
+    assert_eq!(choose(&wish).watchdog(far), None, "two keepalives are longer");
 }

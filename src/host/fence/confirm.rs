@@ -17,6 +17,9 @@ pub fn confirm(node: &str, names: &Names, peer: PeerState) -> Result<String, Str
     if !node.eq_ignore_ascii_case(name) {
         return Err(format!("refused: `{node}` is not the peer; the peer is {name}\n"));
     }
+    if peer == PeerState::SplitSuspected {
+        return Err(format!("refused: the VIP of {name} is answered, so it is not off; switch it off first\n"));
+    }
     if matches!(peer, PeerState::Alive | PeerState::Untrusted(_)) {
         let state = words::peer(peer);
         return Err(format!("refused: {name} is {state}: it is heard, so it is not off; switch it off first\n"));

@@ -19,7 +19,9 @@ fn at(millis: u64) -> Instant {
 /// Of a node with these times, in milliseconds.
 fn timings(keepalive: u64, deadtime: u64) -> Timings {
     let (keepalive, deadtime) = (Duration::from_millis(keepalive), Duration::from_millis(deadtime));
-    let wish = Wish { deadtime, keepalive, asked: None, exclusive: Exclusive::Auto, fine_available: true };
+    // A second more than what would be chosen, so that the timeout differs from that of a usual configuration.
+    let asked = (deadtime == Duration::from_secs(11)).then(|| Duration::from_secs(9));
+    let wish = Wish { deadtime, keepalive, asked, exclusive: Exclusive::Auto, fine_available: true };
     Timings { lease: lease::choose(&wish), keepalive }
 }
 
@@ -72,7 +74,7 @@ fn a_daemon_that_dies_just_before_its_next_beat_has_been_reset_before_the_takeov
     for (keepalive, deadtime) in times {
         let timings = timings(keepalive, deadtime);
         // The kernel feeds it when the process ends.
-        let bitten = |seconds| lease::watchdog_silence(secs(seconds) + timings.keepalive.max(LONGEST_SPIN));
+        let bitten = |seconds| lease::watchdog_silence(secs(seconds), timings.keepalive);
         for seconds in (1..60).filter(|seconds| timings.in_time(*seconds)) {
             assert!(bitten(seconds) <= timings.lease.takeover, "{keepalive}/{deadtime}: {seconds} s");
         }
@@ -329,7 +331,7 @@ fn a_watchdog_that_does_not_bite_is_not_waited_for() {
     dog.bite(at(1_000), &words(), &mut machine).unwrap();
     machine.done.clear();
     let due = dog.wake_at().unwrap();
-    assert_eq!(due, at(1_000) + lease::watchdog_silence(secs(1)));
+    assert_eq!(due, at(1_000) + secs(1) + secs(2));
     assert_eq!((dog.wake(at(1_500), &mut machine), machine.done.len()), (Ok(()), 0));
     let said = dog.wake(due, &mut machine).unwrap_err();
     assert!(said.contains("did not reset this node") && said.contains("CAP_SYS_BOOT"), "{said}");
@@ -343,15 +345,12 @@ fn what_would_bite_sooner_by_itself_is_left_alone() {
     let mut dog = bench.armed();
     bench.done();
     dog.bite(at(6_400), &words(), &mut machine).unwrap();
-    assert_eq!(
-        (bench.done(), dog.wake_at()),
-        (vec![], Some(at(6_400) + lease::watchdog_silence(Duration::from_millis(600))))
-    );
+    assert_eq!((bench.done(), dog.wake_at()), (vec![], Some(at(6_400) + Duration::from_millis(600) + secs(2))));
     // A driver with nothing shorter.
     let mut bench = Bench::new(Driver { takes: vec![7], ..Driver::usual() });
     let mut dog = bench.armed();
     dog.bite(at(0), &words(), &mut machine).unwrap();
-    assert_eq!(dog.wake_at(), Some(at(0) + lease::watchdog_silence(secs(7))));
+    assert_eq!(dog.wake_at(), Some(at(0) + secs(7) + secs(2)));
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn a_watchdog_and_stonith_fill_the_gaps() {
     assert!(text.contains("\nmachine frozen    watchdog 8023 ms        watchdog 8023 ms\n"), "{text}");
     let text = unwrapped(&text);
     assert!(text.contains("its watchdog too") && !text.contains("run on beside"), "{text}");
-    assert!(json.contains("\"watchdog\":{\"timeout_ms\":7000,\"in_time\":true}"), "{json}");
+    assert!(json.contains("\"watchdog\":{\"timeout_ms\":6000,\"in_time\":true}"), "{json}");
     let (text, json) = said("deadtime 10\nstonith_host * external/ssh a\n", TUTORIAL, Fine::Present);
     assert!(text.contains("\ndaemon killed     lease 9375 ms           stonith 10000 ms\n"), "{text}");
     assert!(json.contains("\"not_covered\":[\"fencing-out-of-reach\"]"), "{json}");
