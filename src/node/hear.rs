@@ -144,9 +144,9 @@ impl Node {
         if beat.groups.len() != self.groups.len() {
             return self.count_noise(number);
         }
-        if self.links[usize::from(number)].hear(self.now, seq) {
+        if self.links[usize::from(number)].hear(self.now, seq) && self.take_news(seq, beat) {
+            // The other end is there, whatever the line shows; the late copy of an older beat would not say so.
             self.links[usize::from(number)].lost_at = None;
-            self.take_news(seq, beat);
         }
     }
 
@@ -190,19 +190,19 @@ impl Node {
         Some((seq, beat))
     }
 
-    /// A beat that this link had not heard. Another link may have: then it changes nothing more.
-    fn take_news(&mut self, seq: u64, beat: Beat) {
+    /// A beat that this link had not heard. Another link may have: then it changes nothing more, and is no news.
+    fn take_news(&mut self, seq: u64, beat: Beat) -> bool {
         let timing = self.setup.timing;
-        let Some(session) = self.peer.session.as_mut() else { return };
+        let Some(session) = self.peer.session.as_mut() else { return false };
         let first = session.news.is_none();
         let goodbye = beat.goodbye;
         if beat.blind {
             self.peer.blind_at = Some(self.now);
         }
         if !session.hear(self.now, seq, beat, timing.deadtime) {
-            return;
+            return false;
         }
-        let Some(news) = &session.news else { return };
+        let Some(news) = &session.news else { return false };
         let knows_me = news.echo >= self.peer.stall_floor;
         let mut waits = false;
         for (group, theirs) in self.groups.iter_mut().zip(&news.beat.groups) {
@@ -225,5 +225,6 @@ impl Node {
         if !first && interval > timing.warntime {
             self.note(Event::Late { interval });
         }
+        true
     }
 }

@@ -380,9 +380,11 @@ impl Peer {
         self.untrusted.map(|(_, at)| at + setup.timing.deadtime)
     }
 
-    /// Neither the peer nor anybody untrusted.
+    /// Neither the peer nor anybody untrusted, nor a frame that proves nothing: it may be a beat of the peer in the session
+    /// of this node's former run.
     pub fn nobody_was_heard(&self) -> bool {
-        !self.ever_heard && self.untrusted.is_none() && self.callers.iter().next().is_none()
+        let nobody = self.untrusted.is_none() && self.callers.iter().next().is_none();
+        !self.ever_heard && nobody && self.unauthentic_at.is_none()
     }
 
     /// Its latest word is that it cannot see the service LAN.

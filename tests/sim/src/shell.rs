@@ -110,8 +110,12 @@ impl World {
         if cut > 0 {
             self.tell(side, Input::Bytes { link: link as u8, bytes: &bytes[..cut] });
         }
-        if let Some(node) = &mut self.boxes[side].node {
+        let it = &mut self.boxes[side];
+        if let Some(node) = &mut it.node {
             node.handle(local, Input::Bytes { link: link as u8, bytes: &bytes[cut..] });
+            if node.silent_since() == local {
+                it.read.forget_keys(&parcels);
+            }
             let (oracle, scene) = self.watch();
             oracle.delivered(&scene, side, link, &parcels, &before);
             self.drain(side);

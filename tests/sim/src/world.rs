@@ -393,6 +393,7 @@ impl World {
         it.lines.fill(None);
         (it.disguise, it.mask) = (mask, mask);
         it.read = it.files.clone();
+        it.read.listed = it.read.keys.len();
         let local = it.clock.local(self.now);
         let Some(setup) = it.setup(&self.scenario, &mut self.rng) else { return };
         it.node = Some(Node::new(local, setup));

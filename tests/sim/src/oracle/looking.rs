@@ -115,13 +115,19 @@ impl Oracle {
     }
 
     /// ADOPT: a leftover of a former run in the last third of its lease, while nothing at all was heard.
-    pub(super) fn has_adoption(&self, scene: &Scene<'_>, side: Side, group: usize) -> bool {
+    pub(super) fn has_adoption(&self, scene: &Scene<'_>, side: Side, group: usize) -> Result<(), &'static str> {
         let (it, watch) = (&scene.boxes[side], &self.watches[side]);
         let resource = it.resources[group];
-        let (Some(life), Some(lease)) = (resource.lifetime, it.read.guard.lease) else { return false };
-        let late = scene.local(side) + roughly(lease.part(3)) >= life.until;
-        let heard = watch.life_at.is_some() || watch.arriving.is_some();
-        resource.vip && late && !heard
+        let (Some(life), Some(lease)) = (resource.lifetime.filter(|_| resource.vip), it.read.guard.lease) else {
+            return Err("nothing is left");
+        };
+        if scene.local(side) + roughly(lease.part(3)) < life.until {
+            Err("what is left has more than the last third of its lease")
+        } else if watch.life_at.is_some() || watch.arriving.is_some() {
+            Err("what is left may be the peer's, which was heard")
+        } else {
+            Ok(())
+        }
     }
 
     /// EYES: a node that cannot see the service LAN takes nothing there.
