@@ -95,7 +95,9 @@ pub(super) struct Peer {
     pub blind_at: Option<Instant>,
     /// An operator or a device has made sure that it is off; until it is heard again.
     pub fenced: bool,
-    /// A lease told before that is longer than the present one, and when it has run out.
+    /// The lease that it told last, in whatever session.
+    told_lease: Duration,
+    /// A lease told before that ends later than the present one, and when it has run out.
     former_lease: (Duration, Instant),
     /// The setup has changed: a new session is to tell the peer.
     pub renew: bool,
@@ -168,6 +170,7 @@ impl Peer {
             unplugged: None,
             blind_at: None,
             fenced: false,
+            told_lease: Duration::ZERO,
             former_lease: (Duration::ZERO, Instant::ZERO),
             renew: false,
 
@@ -303,16 +306,18 @@ impl Peer {
     /// What was renewed before this session may outlast what it tells.
     fn remember_lease(&mut self, now: Instant, told: Duration) {
         let before = self.lease(now);
-        if before > told {
+        if lease::silence(before) > lease::silence(told) {
             self.former_lease = (before, now + lease::silence(before));
         }
+        self.told_lease = told;
     }
 
-    /// The peer's lease; zero where it has told of none.
+    /// The peer's lease; zero where it has told of none. The end of a session ends no lease. Of two the one that ends later
+    /// counts, which is not always the longer one: their kinds differ in how late the kernel may be.
     pub fn lease(&self, now: Instant) -> Duration {
-        let told = self.session.as_ref().map_or(Duration::ZERO, |session| session.facts.lease);
-        let (former, until) = self.former_lease;
-        if now < until { told.max(former) } else { told }
+        let (told, (former, until)) = (self.told_lease, self.former_lease);
+        let outlives = now < until && lease::silence(former) > lease::silence(told);
+        if outlives { former } else { told }
     }
 
     /// What was offered with another setup begins no session: the peer would not know the new one, and this node not the
@@ -414,6 +419,7 @@ impl Peer {
             unplugged,
             blind_at,
             fenced,
+            told_lease,
             former_lease: (former_lease, former_lease_until),
             renew,
             untrusted,
@@ -440,6 +446,7 @@ impl Peer {
         });
         maybe(out, *unplugged, |out, at| out.word(lens.until(at + timing.initdead)));
         out.word(lens.fresh(*blind_at, timing.initdead.times(8)));
+        out.word(told_lease.as_micros());
         out.word(former_lease.as_micros());
         out.word(lens.until(*former_lease_until));
         // Twice: a doubt may delay a takeover by one more initdead.

@@ -96,6 +96,8 @@ pub struct Appliance {
     pub node: Option<Node>,
     /// Counts the lives of the daemon.
     pub life: u32,
+    /// Counts them too; a reload that makes another life of it for the oracle does not count.
+    pub run: u32,
     /// Its clock.
     pub clock: Clock,
     /// It is not scheduled.
@@ -141,6 +143,7 @@ impl Appliance {
             side,
             node: None,
             life: 0,
+            run: 0,
             clock: Clock::new(Instant::from_micros(1_000_000 * (1 + side as u64)), scenario.drift[side]),
             frozen: None,
             files: Files { guard: scenario.guard[side], ..Files::default() },

@@ -30,7 +30,8 @@ impl World {
         let it = &mut self.boxes[side];
         (it.leave, it.renewed) = (leave, self.now);
         let groups = it.resources.len();
-        for resource in it.resources.iter_mut().filter(|resource| resource.ours && resource.vip) {
+        let leased = it.resources.iter_mut().zip(&self.scenario.has_vip).filter(|(_, has)| **has);
+        for (resource, _) in leased.filter(|(resource, _)| resource.ours && resource.vip) {
             resource.lifetime = lifetime;
         }
         (0..groups).for_each(|group| self.expect_end(side, group));

@@ -127,8 +127,8 @@ impl World {
         (sight.looking, sight.probes) = (groups, 0);
         if groups != 0 && !sight.scheduled {
             sight.scheduled = true;
-            let life = self.boxes[side].life;
-            self.after(Duration::ZERO, What::Probes { side, life });
+            let run = self.boxes[side].run;
+            self.after(Duration::ZERO, What::Probes { side, run });
         }
     }
 
@@ -145,8 +145,8 @@ impl World {
             self.ask(side, group);
         }
         if self.reaches_station(side) {
-            let life = self.boxes[side].life;
-            self.after(TRAVEL.part(2), What::HearsStation { side, life });
+            let run = self.boxes[side].run;
+            self.after(TRAVEL.part(2), What::HearsStation { side, run });
         }
         self.sees(side);
         self.probe_again(side);
@@ -157,8 +157,8 @@ impl World {
         let lag = Duration::from_micros(self.rng.below(self.scenario.lag.as_micros() + 1));
         let it = &mut self.boxes[side];
         let pause = if it.sight.probes < HURRIED { PROBE_WAIT } else { slow };
-        let life = it.life;
-        self.after(pause + lag, What::Probes { side, life });
+        let run = it.run;
+        self.after(pause + lag, What::Probes { side, run });
     }
 
     /// When the answers stop, or begin, the asking is hurried again; when they stop the proof of before is void.
@@ -232,11 +232,11 @@ impl World {
 
     /// The daemon goes on: what it asks for is asked for again.
     pub(crate) fn looks_again(&mut self, side: Side) {
-        let life = self.boxes[side].life;
+        let run = self.boxes[side].run;
         let sight = &mut self.boxes[side].sight;
         if sight.looking != 0 && !sight.scheduled {
             sight.scheduled = true;
-            self.after(Duration::ZERO, What::Probes { side, life });
+            self.after(Duration::ZERO, What::Probes { side, run });
         }
     }
 }

@@ -107,7 +107,7 @@ pub(crate) enum What {
     /// A daemon asks for VIPs on the service LAN.
     Probes {
         side: Side,
-        life: u32,
+        run: u32,
     },
     /// Somebody answers for a VIP there, or announces it.
     Answers {
@@ -118,7 +118,7 @@ pub(crate) enum What {
     /// A daemon hears another station there.
     HearsStation {
         side: Side,
-        life: u32,
+        run: u32,
     },
     /// Something changes on the service LAN, now or as a daemon notices.
     LanChanges,
@@ -129,12 +129,12 @@ pub(crate) enum What {
     LinesChange,
     FencingEnds {
         side: Side,
-        life: u32,
+        run: u32,
         attempt: Attempt,
     },
     FencesAgain {
         side: Side,
-        life: u32,
+        run: u32,
     },
     Calms,
     Clears,
@@ -365,16 +365,16 @@ impl World {
             What::Edits { side, edit } if !self.calm => self.edit(side, edit),
             What::Reloads { side, life } => self.reload(side, life),
             What::Expires { side, group } => self.expire(side, group),
-            What::Probes { side, life } if self.boxes[side].life == life => self.probe(side),
+            What::Probes { side, run } if self.boxes[side].run == run => self.probe(side),
             What::Answers { to, group, stranger } => self.arrives_on_lan(to, group, stranger),
-            What::HearsStation { side, life } if self.boxes[side].life == life => self.hears_station(side),
+            What::HearsStation { side, run } if self.boxes[side].run == run => self.hears_station(side),
             What::LanChanges => self.lan_changed(),
             What::Sees { side } => self.sees(side),
             What::LinesChange => self.lines_changed(),
-            What::FencingEnds { side, life, attempt } if self.boxes[side].life == life => {
+            What::FencingEnds { side, run, attempt } if self.boxes[side].run == run => {
                 self.fencing_ends(side, attempt)
             }
-            What::FencesAgain { side, life } if self.boxes[side].life == life => self.fences_again(side),
+            What::FencesAgain { side, run } if self.boxes[side].run == run => self.fences_again(side),
             What::Calms => self.calm_down(),
             What::Clears => [0, 1].into_iter().for_each(|side| self.order(side, Order::Clear(u32::MAX))),
             _ => {}
@@ -389,6 +389,7 @@ impl World {
         let mask = mask.filter(|_| self.boxes[1 - side].disguise.is_none());
         let it = &mut self.boxes[side];
         it.life += 1;
+        it.run += 1;
         (it.powered, it.leave) = (true, None);
         it.lines.fill(None);
         (it.disguise, it.mask) = (mask, mask);
