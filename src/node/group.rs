@@ -21,6 +21,9 @@ pub const STOP_RETRY: Duration = Duration::from_secs(1);
 /// The longest such wait.
 pub const STOP_RETRY_MAX: Duration = Duration::from_secs(60);
 
+/// The least pause between the probes of a peer that has asked for a while.
+const PROBE_PAUSE: Duration = Duration::from_millis(100);
+
 /// F is doubled by each failback within this time, and never longer than it.
 pub const FAILBACK_MEMORY: Duration = Duration::from_secs(3600);
 /// Failbacks remembered: with so many in an hour F is an hour whatever initdead is.
@@ -507,9 +510,11 @@ impl Group {
         if self.sight.cut_since().is_some_and(long) {
             return Some(Cause::Blind);
         }
-        // Both hold it. Whoever took it without consent yields; where both did, the preferred node keeps it.
+        // Both hold it. Whoever took it without consent yields; where both did, the preferred node keeps it. The peer cannot
+        // say which it is, but a claim that yields to this one would have done so by now.
         let firm = scene.last_word.is_some_and(|word| word.state.holds() && !word.provisional);
-        let weaker = self.provisional && (firm || !self.setup.preferred);
+        let keeps = self.sight.answered_for(scene.now) >= scene.keepalive.max(PROBE_PAUSE).times(2);
+        let weaker = self.provisional && (firm || keeps || !self.setup.preferred);
         let answered = !scene.two_way && self.sight.answered_within(scene.now, scene.deadtime);
         (weaker && answered).then_some(Cause::Answered)
     }

@@ -507,7 +507,7 @@ impl Node {
             if setup.guard.probes && group.wants_look(due, two_way) {
                 groups |= 1 << number;
             } else {
-                group.sight.forget();
+                group.sight.rest();
             }
         }
         self.look = (groups, self.look.1 && groups == self.look.0);

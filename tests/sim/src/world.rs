@@ -371,9 +371,7 @@ impl World {
             What::LanChanges => self.lan_changed(),
             What::Sees { side } => self.sees(side),
             What::LinesChange => self.lines_changed(),
-            What::FencingEnds { side, run, attempt } if self.boxes[side].run == run => {
-                self.fencing_ends(side, attempt)
-            }
+            What::FencingEnds { side, run, attempt } if self.boxes[side].run == run => self.fencing_ends(side, attempt),
             What::FencesAgain { side, run } if self.boxes[side].run == run => self.fences_again(side),
             What::Calms => self.calm_down(),
             What::Clears => [0, 1].into_iter().for_each(|side| self.order(side, Order::Clear(u32::MAX))),

@@ -25,8 +25,10 @@ impl Oracle {
         let lease = |side: Side| scene.boxes[side].read.guard.lease.unwrap_or_default();
         let watch = &mut self.watches[side];
         watch.own_lease = lease(side);
-        watch.peer_lease = lease(1 - side);
         watch.fenced = false;
+        // Its hello may be of before a reload, and then the lease of before is in force.
+        let told = [lease(1 - side), self.watches[1 - side].own_lease];
+        self.watches[side].peer_lease = told.into_iter().min_by_key(|it| lease::silence(*it)).unwrap_or_default();
     }
 
     /// A node has renewed its VIPs.
@@ -117,7 +119,7 @@ impl Oracle {
         let broken = self.lan_broken_at.unwrap_or_default();
         let since = since.max(broken).max(self.watches[0].disturbed_at).max(self.watches[1].disturbed_at);
         let window = self.window(scene, 0).max(self.window(scene, 1));
-        if scene.now.since(since) > YIELDS.max(window.times(2)) + scene.scenario.lag.times(4) {
+        if scene.now.since(since) > YIELDS.max(window.times(5)) + scene.scenario.lag.times(4) {
             self.accuse(
                 scene.now,
                 "HEAL",
