@@ -8,8 +8,10 @@ use lubdub::time::Duration;
 
 /// What becomes of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
+pub enum Attempt {
+    /// The other box is off.
     Succeeds,
+    /// Nothing is known.
     Fails,
     /// It is given up after a while, and nothing is known.
     Hangs,

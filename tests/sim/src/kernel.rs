@@ -86,7 +86,9 @@ impl World {
             return self.expect_end(side, group);
         }
         (resource.vip, resource.lifetime) = (false, None);
-        self.tally.variety(Kind::LateKernel, if life.gone > life.until { "ended late" } else { "ended in time" });
+        if life.gone > life.until {
+            self.tally.count(Kind::LateKernel);
+        }
         self.relate(format_args!("node{}'s kernel ends the VIP of group {group}", side + 1));
         if self.boxes[side].node.is_some() {
             self.boxes[side].reports.push_back(Report::Lapsed(group as u8));

@@ -31,8 +31,9 @@ pub struct Sight {
     probes: u32,
     /// The VIP was answered for: since the last probe, and between that and the one before.
     answered: [bool; 2],
-    /// A probe is to come.
+    /// A probe is to come, the one of this number.
     scheduled: bool,
+    round: u64,
     /// Since when the `ping` nodes are silent, on the world's clock.
     silent_since: Option<Instant>,
     /// What it has told its node.
@@ -126,15 +127,16 @@ impl World {
         }
         (sight.looking, sight.probes) = (groups, 0);
         if groups != 0 && !sight.scheduled {
-            sight.scheduled = true;
-            let run = self.boxes[side].run;
-            self.after(Duration::ZERO, What::Probes { side, run });
+            self.schedule_probe(side, Duration::ZERO);
         }
     }
 
     /// The daemon asks for each VIP, and along with it for the stations that it knows.
-    pub(crate) fn probe(&mut self, side: Side) {
+    pub(crate) fn probe(&mut self, side: Side, round: u64) {
         let it = &mut self.boxes[side];
+        if it.sight.round != round {
+            return;
+        }
         if it.sight.looking == 0 || !it.awake() {
             it.sight.scheduled = false;
             return;
@@ -155,10 +157,29 @@ impl World {
     fn probe_again(&mut self, side: Side) {
         let slow = self.scenario.timing[side].keepalive.max(SLOW);
         let lag = Duration::from_micros(self.rng.below(self.scenario.lag.as_micros() + 1));
+        let hurried = self.boxes[side].sight.probes < HURRIED;
+        self.schedule_probe(side, if hurried { PROBE_WAIT } else { slow } + lag);
+        if !hurried {
+            let (run, round) = (self.boxes[side].run, self.boxes[side].sight.round);
+            self.after(PROBE_WAIT + lag, What::Settles { side, run, round });
+        }
+    }
+
+    fn schedule_probe(&mut self, side: Side, after: Duration) {
         let it = &mut self.boxes[side];
-        let pause = if it.sight.probes < HURRIED { PROBE_WAIT } else { slow };
-        let run = it.run;
-        self.after(pause + lag, What::Probes { side, run });
+        it.sight.scheduled = true;
+        it.sight.round += 1;
+        let (run, round) = (it.run, it.sight.round);
+        self.after(after, What::Probes { side, run, round });
+    }
+
+    /// A slow probe has had its time: when the answers have stopped, or begun, the next one comes at once.
+    pub(crate) fn settle_probe(&mut self, side: Side, round: u64) {
+        let it = &self.boxes[side];
+        let [now, before] = it.sight.answered;
+        if it.sight.round == round && now != before && it.awake() {
+            self.schedule_probe(side, Duration::ZERO);
+        }
     }
 
     /// When the answers stop, or begin, the asking is hurried again; when they stop the proof of before is void.
@@ -232,11 +253,9 @@ impl World {
 
     /// The daemon goes on: what it asks for is asked for again.
     pub(crate) fn looks_again(&mut self, side: Side) {
-        let run = self.boxes[side].run;
-        let sight = &mut self.boxes[side].sight;
+        let sight = &self.boxes[side].sight;
         if sight.looking != 0 && !sight.scheduled {
-            sight.scheduled = true;
-            self.after(Duration::ZERO, What::Probes { side, run });
+            self.schedule_probe(side, Duration::ZERO);
         }
     }
 }

@@ -108,6 +108,13 @@ pub(crate) enum What {
     Probes {
         side: Side,
         run: u32,
+        round: u64,
+    },
+    /// A slow probe was answered by now, or was not.
+    Settles {
+        side: Side,
+        run: u32,
+        round: u64,
     },
     /// Somebody answers for a VIP there, or announces it.
     Answers {
@@ -302,7 +309,8 @@ impl World {
             lan: &self.lan,
             unplugged: &self.unplugged,
             calm: self.calm,
-            faults: Kind::ALL.iter().map(|kind| self.tally.of(*kind)).sum(),
+            // What a story does is for the story to count.
+            faults: if self.by_hand { self.events } else { Kind::ALL.iter().map(|kind| self.tally.of(*kind)).sum() },
         };
         (&mut self.oracle, scene)
     }
@@ -365,7 +373,8 @@ impl World {
             What::Edits { side, edit } if !self.calm => self.edit(side, edit),
             What::Reloads { side, life } => self.reload(side, life),
             What::Expires { side, group } => self.expire(side, group),
-            What::Probes { side, run } if self.boxes[side].run == run => self.probe(side),
+            What::Probes { side, run, round } if self.boxes[side].run == run => self.probe(side, round),
+            What::Settles { side, run, round } if self.boxes[side].run == run => self.settle_probe(side, round),
             What::Answers { to, group, stranger } => self.arrives_on_lan(to, group, stranger),
             What::HearsStation { side, run } if self.boxes[side].run == run => self.hears_station(side),
             What::LanChanges => self.lan_changed(),
