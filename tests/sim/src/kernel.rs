@@ -4,8 +4,13 @@ use crate::Side;
 use crate::appliance::Report;
 use crate::kind::Kind;
 use crate::world::{What, World};
-use lubdub::lease::{Kind as Lease, RENEWAL_MAX};
+use lubdub::lease::Kind as Lease;
 use lubdub::time::{Duration, Instant};
+
+/// q and g as the rules have them, and not as the core does, which may be wrong.
+const RENEWAL_MAX: Duration = Duration::from_millis(5);
+const ADDRESS_LATE: Duration = Duration::from_millis(1_350);
+const FINE_LATE: Duration = Duration::from_millis(5);
 
 /// How long a VIP lives, on its machine's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +44,10 @@ impl World {
 
     /// A kernel with a lease of this length ends it late by the g of its kind at most.
     fn lifetime(&mut self, (until, length): (Instant, Duration)) -> Lifetime {
-        let late = Lease::of(length).late();
+        let late = match Lease::of(length) {
+            Lease::Address => ADDRESS_LATE,
+            Lease::Fine => FINE_LATE,
+        };
         let late = match self.rng.below(4) {
             _ if !self.scenario.kinds.has(Kind::LateKernel) => Duration::ZERO,
             0 => late,

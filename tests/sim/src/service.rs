@@ -57,13 +57,15 @@ impl World {
         if !it.awake() || !it.read.guard.probes || it.sight.told == Some(eyes) {
             return false;
         }
-        if it.sight.told.replace(eyes).is_some() {
+        if it.sight.told.is_some() {
             self.relate(format_args!("node{}'s eyes are {eyes:?}", side + 1));
         }
         let vips = Appliance::vips(&self.scenario);
         for group in (0..Groups::BITS as u8).filter(|group| vips >> group & 1 != 0) {
             self.tell(side, Input::Eyes { group, eyes });
         }
+        // Until every group has been told, the node may act on what it knew.
+        self.boxes[side].sight.told = Some(eyes);
         true
     }
 

@@ -52,7 +52,11 @@ impl World {
             Report::Done(group, verb, ok) => Input::Done { group, verb, ok },
             Report::Found(group, until) => Input::Found { group, until },
             Report::Lapsed(group) => Input::Lapsed { group },
-            Report::Line(link, lost) => Input::Line { link, lost },
+            Report::Line(link, lost) => {
+                let (oracle, scene) = self.watch();
+                oracle.line(&scene, side, usize::from(link), lost);
+                Input::Line { link, lost }
+            }
             Report::Fenced => Input::Fenced,
         };
         self.tell(side, input);

@@ -1,9 +1,10 @@
 //! What the lease is for: two kernels never answer for one VIP, as far as TIMING covers it.
 
+use super::looking::{PROBE_WAIT, PROBES};
 use super::{Oracle, Scene};
 use crate::Side;
 use crate::appliance::Appliance;
-use lubdub::lease::{self, PROBE_WAIT, PROBES};
+use lubdub::lease;
 use lubdub::node::PeerState;
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::beat::State;

@@ -2,9 +2,13 @@
 
 use super::{Oracle, Scene, roughly};
 use crate::Side;
-use lubdub::lease::{self, PROBE_WAIT, PROBES};
+use lubdub::lease;
 use lubdub::node::{By, Eyes, Groups, Hold};
 use lubdub::time::{Duration, Instant};
+
+/// w, and how many probes must be in vain, as the rules have them.
+pub(super) const PROBE_WAIT: Duration = Duration::from_millis(10);
+pub(super) const PROBES: u64 = 3;
 
 /// What a node knows of one VIP.
 #[derive(Clone, Copy, Debug, Default)]
