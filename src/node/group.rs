@@ -63,6 +63,10 @@ pub(super) struct Scene<'a> {
     pub unheard: bool,
     /// The peer has left, and this was its last word on the group.
     pub goodbye: Option<&'a GroupWord>,
+    /// So lately that it cannot have come back unheard.
+    pub left_lately: bool,
+    /// Every link was read in this turn.
+    pub swept: bool,
     /// The newest word of the session, however old.
     pub last_word: Option<&'a GroupWord>,
     pub warrant: Warrant,
@@ -537,10 +541,22 @@ impl Group {
         if self.granted {
             return None;
         }
-        if scene.goodbye.is_some_and(|last| last.state.is_down()) {
+        if scene.goodbye.is_some_and(|last| last.state.is_down()) && self.may_believe_goodbye(scene, fx) {
             return Some(Cause::Goodbye);
         }
         (!failed && self.has_consent(scene)).then_some(Cause::Consent)
+    }
+
+    /// A goodbye that could not be used at once, since this node was blind, say, is one of a run that is over: the next may
+    /// hold the group already. The VIP tells, as after silence.
+    fn may_believe_goodbye(&self, scene: &Scene<'_>, fx: &mut Effects) -> bool {
+        if scene.left_lately {
+            return true;
+        }
+        let silent = self.look(Instant::ZERO, scene).is_ok();
+        let asked = self.setup.has_vip && scene.guard.probes;
+        fx.judge |= silent && asked && !scene.swept;
+        silent && (scene.swept || !asked)
     }
 
     /// ACQUIRE c, d and e: a claim, which nobody has consented to.

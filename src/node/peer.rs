@@ -498,6 +498,11 @@ impl Peer {
         quiet(self.barred_at).max(doubt)
     }
 
+    /// It said goodbye less than a deadtime ago.
+    pub fn left_lately(&self, now: Instant, setup: &Setup) -> bool {
+        self.left && now < self.silent_since + setup.timing.deadtime
+    }
+
     /// When the peer's goodbye allows a start: at once, unless somebody untrusted has come after it.
     pub fn goodbye_at(&self, setup: &Setup, has_vip: bool) -> Option<Instant> {
         self.left.then(|| self.strangers_until(self.silent_since, setup, has_vip))

@@ -42,13 +42,6 @@ pub struct Sight {
     heard: VecDeque<(u8, By)>,
 }
 
-impl Sight {
-    /// What its node believes of its eyes.
-    pub fn told(&self) -> Option<Eyes> {
-        self.told
-    }
-}
-
 impl World {
     /// The daemon looks at carrier and stations; what is new is told.
     pub(crate) fn see(&mut self, side: Side) -> bool {
@@ -57,15 +50,15 @@ impl World {
         if !it.awake() || !it.read.guard.probes || it.sight.told == Some(eyes) {
             return false;
         }
-        if it.sight.told.is_some() {
+        if it.sight.told.replace(eyes).is_some() {
             self.relate(format_args!("node{}'s eyes are {eyes:?}", side + 1));
         }
         let vips = Appliance::vips(&self.scenario);
         for group in (0..Groups::BITS as u8).filter(|group| vips >> group & 1 != 0) {
+            let (oracle, _) = self.watch();
+            oracle.sees(side, usize::from(group), eyes);
             self.tell(side, Input::Eyes { group, eyes });
         }
-        // Until every group has been told, the node may act on what it knew.
-        self.boxes[side].sight.told = Some(eyes);
         true
     }
 

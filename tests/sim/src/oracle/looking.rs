@@ -18,6 +18,8 @@ pub(super) struct Look {
     third: Option<Instant>,
     count: u64,
     answered_at: Option<Instant>,
+    /// What the node was told of its eyes.
+    eyes: Option<Eyes>,
 }
 
 impl Look {
@@ -64,6 +66,11 @@ impl Oracle {
         idle.for_each(|(_, look)| look.forget());
     }
 
+    /// A node is told of its eyes for a group.
+    pub fn sees(&mut self, side: Side, group: usize, eyes: Eyes) {
+        self.watches[side].looks[group].eyes = Some(eyes);
+    }
+
     /// A link shows that its other end is gone, or back.
     pub fn line(&mut self, scene: &Scene<'_>, side: Side, link: usize, lost: bool) {
         let local = scene.local(side);
@@ -101,7 +108,7 @@ impl Oracle {
             Ok(())
         } else if !self.watches[side].looks[group].is_silent(scene.local(side), since) {
             Err("nobody has asked for the VIP in vain, three times and for long enough")
-        } else if it.sight.told() != Some(Eyes::Open) {
+        } else if self.watches[side].looks[group].eyes != Some(Eyes::Open) {
             Err("its eyes are not open")
         } else {
             Ok(())
@@ -137,7 +144,10 @@ impl Oracle {
     /// EYES: a node that cannot see the service LAN takes nothing there.
     pub(super) fn demand_open_eyes(&mut self, scene: &Scene<'_>, side: Side, group: usize) {
         let it = &scene.boxes[side];
-        if it.read.guard.probes && scene.scenario.has_vip[group] && it.sight.told() == Some(Eyes::Cut) {
+        if it.read.guard.probes
+            && scene.scenario.has_vip[group]
+            && self.watches[side].looks[group].eyes == Some(Eyes::Cut)
+        {
             self.accuse(scene.now, "EYES", format_args!("node{} is blind and starts group {group}", side + 1));
         }
     }
@@ -154,7 +164,7 @@ impl Oracle {
         match hold {
             Some(Hold::InUse) => answered.is_some_and(|at| scene.local(side).since(at) <= roughly(patience)),
             Some(Hold::Fencing) => it.fences,
-            _ => scene.scenario.has_vip[group] && it.sight.told() != Some(Eyes::Open),
+            _ => scene.scenario.has_vip[group] && self.watches[side].looks[group].eyes != Some(Eyes::Open),
         }
     }
 }

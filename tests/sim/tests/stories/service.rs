@@ -213,3 +213,25 @@ fn a_thaw_after_the_lease_says_nothing_before_the_vip_is_gone() {
         assert!(words.into_iter().all(|beat| !beat.groups[GROUP].state.holds()));
     }
 }
+
+/// The goodbye of a run that is over says nothing of the next one, which nobody has heard.
+#[test]
+fn an_old_goodbye_is_believed_only_while_the_vip_is_silent() {
+    for back in [false, true] {
+        let mut pair = Pair::leased_with(|it| it.auto_failback = false).settled();
+        pair.kill_port(NODE2);
+        pair.run(MS(50));
+        pair.order(NODE1, lubdub::node::Order::Leave);
+        pair.within(SECS(2)).off(NODE1);
+        pair.cut_all();
+        if back {
+            pair.power_on(NODE1);
+            pair.within(INITDEAD + KEEPALIVE).server(GROUP, NODE1);
+        }
+        pair.run(SECS(1));
+        pair.mend_lan();
+        let server = if back { NODE1 } else { NODE2 };
+        pair.within(SECS(1)).server(GROUP, server);
+        pair.throughout(SECS(5)).server(GROUP, server);
+    }
+}
