@@ -28,7 +28,7 @@ mod true_device;
 use std::fmt;
 use std::path::Path;
 
-use lubdub::lease::{self, Lease};
+use lubdub::lease::Lease;
 use lubdub::time::{Duration, Instant};
 
 use super::report::Level;

@@ -21,6 +21,9 @@ pub const STOP_RETRY: Duration = Duration::from_secs(1);
 /// The longest such wait.
 pub const STOP_RETRY_MAX: Duration = Duration::from_secs(60);
 
+/// The least pause between the probes of a peer that has asked for a while.
+const PROBE_PAUSE: Duration = Duration::from_millis(100);
+
 /// F is doubled by each failback within this time, and never longer than it.
 pub const FAILBACK_MEMORY: Duration = Duration::from_secs(3600);
 /// Failbacks remembered: with so many in an hour F is an hour whatever initdead is.
@@ -60,6 +63,10 @@ pub(super) struct Scene<'a> {
     pub unheard: bool,
     /// The peer has left, and this was its last word on the group.
     pub goodbye: Option<&'a GroupWord>,
+    /// So lately that it cannot have come back unheard.
+    pub left_lately: bool,
+    /// Every link was read in this turn.
+    pub swept: bool,
     /// The newest word of the session, however old.
     pub last_word: Option<&'a GroupWord>,
     pub warrant: Warrant,
@@ -507,9 +514,11 @@ impl Group {
         if self.sight.cut_since().is_some_and(long) {
             return Some(Cause::Blind);
         }
-        // Both hold it. Whoever took it without consent yields; where both did, the preferred node keeps it.
+        // Both hold it. Whoever took it without consent yields; where both did, the preferred node keeps it. The peer cannot
+        // say which it is, but a claim that yields to this one would have done so by now.
         let firm = scene.last_word.is_some_and(|word| word.state.holds() && !word.provisional);
-        let weaker = self.provisional && (firm || !self.setup.preferred);
+        let keeps = self.sight.answered_for(scene.now) >= scene.keepalive.max(PROBE_PAUSE).times(2);
+        let weaker = self.provisional && (firm || keeps || !self.setup.preferred);
         let answered = !scene.two_way && self.sight.answered_within(scene.now, scene.deadtime);
         (weaker && answered).then_some(Cause::Answered)
     }
@@ -532,10 +541,22 @@ impl Group {
         if self.granted {
             return None;
         }
-        if scene.goodbye.is_some_and(|last| last.state.is_down()) {
+        if scene.goodbye.is_some_and(|last| last.state.is_down()) && self.may_believe_goodbye(scene, fx) {
             return Some(Cause::Goodbye);
         }
         (!failed && self.has_consent(scene)).then_some(Cause::Consent)
+    }
+
+    /// A goodbye that could not be used at once, since this node was blind, say, is one of a run that is over: the next may
+    /// hold the group already. The VIP tells, as after silence.
+    fn may_believe_goodbye(&self, scene: &Scene<'_>, fx: &mut Effects) -> bool {
+        if scene.left_lately {
+            return true;
+        }
+        let silent = self.look(Instant::ZERO, scene).is_ok();
+        let asked = self.setup.has_vip && scene.guard.probes;
+        fx.judge |= silent && asked && !scene.swept;
+        silent && (scene.swept || !asked)
     }
 
     /// ACQUIRE c, d and e: a claim, which nobody has consented to.

@@ -198,14 +198,14 @@ impl Node {
         let timing = self.setup.timing;
         let Some(session) = self.peer.session.as_mut() else { return };
         let first = session.news.is_none();
-        let goodbye = beat.goodbye;
-        if beat.blind {
-            self.peer.blind_at = Some(self.now);
-        }
+        let Beat { goodbye, blind, .. } = beat;
         if !session.hear(self.now, seq, beat, timing.deadtime) {
             return;
         }
         let Some(news) = &session.news else { return };
+        if blind {
+            self.peer.blind_at = Some(self.now);
+        }
         let knows_me = news.echo >= self.peer.stall_floor;
         let mut waits = false;
         for (group, theirs) in self.groups.iter_mut().zip(&news.beat.groups) {

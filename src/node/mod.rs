@@ -504,13 +504,13 @@ impl Node {
         let session = peer.session.as_ref().filter(|_| peer.is_alive(now, setup));
         let two_way = session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime));
         let silent = now >= peer.look_at(now, setup) || peer.unplugged.is_some();
-        let due = silent && self.leaving.is_none() && !peer.left;
+        let due = silent && self.leaving.is_none() && !peer.left_lately(now, setup);
         let mut groups = 0;
         for (number, group) in (0..).zip(&mut self.groups) {
             if setup.guard.probes && group.wants_look(due, two_way) {
                 groups |= 1 << number;
             } else {
-                group.sight.forget();
+                group.sight.rest();
             }
         }
         self.look = (groups, self.look.1 && groups == self.look.0);
@@ -600,6 +600,8 @@ impl Node {
             two_way: session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime)),
             unheard: session.is_some_and(|session| session.is_unheard(keepalive.times(2))),
             goodbye: word.filter(|_| peer.goodbye_at(setup, group.has_vip()).is_some_and(|at| at <= now)),
+            left_lately: peer.left_lately(now, setup),
+            swept,
             last_word: word,
             warrant: weigh(peer, setup, now, (group.has_vip(), group.is_granted()), swept),
             alone: everywhere && peer.nobody_was_heard(),

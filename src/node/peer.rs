@@ -95,7 +95,9 @@ pub(super) struct Peer {
     pub blind_at: Option<Instant>,
     /// An operator or a device has made sure that it is off; until it is heard again.
     pub fenced: bool,
-    /// A lease told before that is longer than the present one, and when it has run out.
+    /// The lease that it told last, in whatever session.
+    told_lease: Duration,
+    /// A lease told before that ends later than the present one, and when it has run out.
     former_lease: (Duration, Instant),
     /// The setup has changed: a new session is to tell the peer.
     pub renew: bool,
@@ -168,6 +170,7 @@ impl Peer {
             unplugged: None,
             blind_at: None,
             fenced: false,
+            told_lease: Duration::ZERO,
             former_lease: (Duration::ZERO, Instant::ZERO),
             renew: false,
 
@@ -310,16 +313,18 @@ impl Peer {
     /// What was renewed before this session may outlast what it tells.
     fn remember_lease(&mut self, now: Instant, told: Duration) {
         let before = self.lease(now);
-        if before > told {
+        if lease::silence(before) > lease::silence(told) {
             self.former_lease = (before, now + lease::silence(before));
         }
+        self.told_lease = told;
     }
 
-    /// The peer's lease; zero where it has told of none.
+    /// The peer's lease; zero where it has told of none. The end of a session ends no lease. Of two the one that ends later
+    /// counts, which is not always the longer one: their kinds differ in how late the kernel may be.
     pub fn lease(&self, now: Instant) -> Duration {
-        let told = self.session.as_ref().map_or(Duration::ZERO, |session| session.facts.lease);
-        let (former, until) = self.former_lease;
-        if now < until { told.max(former) } else { told }
+        let (told, (former, until)) = (self.told_lease, self.former_lease);
+        let outlives = now < until && lease::silence(former) > lease::silence(told);
+        if outlives { former } else { told }
     }
 
     /// What was offered with another setup begins no session: the peer would not know the new one, and this node not the
@@ -387,9 +392,11 @@ impl Peer {
         self.untrusted.map(|(_, at)| at + setup.timing.deadtime)
     }
 
-    /// Neither the peer nor anybody untrusted.
+    /// Neither the peer nor anybody untrusted, nor a frame that proves nothing: it may be a beat of the peer in the session
+    /// of this node's former run.
     pub fn nobody_was_heard(&self) -> bool {
-        !self.ever_heard && self.untrusted.is_none() && self.callers.iter().next().is_none()
+        let nobody = self.untrusted.is_none() && self.callers.iter().next().is_none();
+        !self.ever_heard && nobody && self.unauthentic_at.is_none()
     }
 
     /// Its latest word is that it cannot see the service LAN.
@@ -419,6 +426,7 @@ impl Peer {
             unplugged,
             blind_at,
             fenced,
+            told_lease,
             former_lease: (former_lease, former_lease_until),
             renew,
             untrusted,
@@ -445,6 +453,7 @@ impl Peer {
         });
         maybe(out, *unplugged, |out, at| out.word(lens.until(at + timing.initdead)));
         out.word(lens.fresh(*blind_at, timing.initdead.times(8)));
+        out.word(told_lease.as_micros());
         out.word(former_lease.as_micros());
         out.word(lens.until(*former_lease_until));
         // Twice: a doubt may delay a takeover by one more initdead.
@@ -494,6 +503,11 @@ impl Peer {
         let doubt = quiet(self.doubted_at);
         let doubt = if has_vip { doubt.min(due + setup.timing.initdead) } else { doubt };
         quiet(self.barred_at).max(doubt)
+    }
+
+    /// It said goodbye less than a deadtime ago.
+    pub fn left_lately(&self, now: Instant, setup: &Setup) -> bool {
+        self.left && now < self.silent_since + setup.timing.deadtime
     }
 
     /// When the peer's goodbye allows a start: at once, unless somebody untrusted has come after it.

@@ -1,7 +1,7 @@
 //! This node's own lease: when its VIPs are renewed, and when they have ended without it.
 
 use super::digest::{Digest, Lens, maybe};
-use crate::lease::RENEWAL_MAX;
+use crate::lease::{RENEWAL_MAX, silence};
 use crate::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
@@ -23,12 +23,12 @@ impl Renewal {
         Self { lease, next: lease, spoke: false, renewed_at: None }
     }
 
-    /// Another setup. A shorter lease is in force at once, a longer one when the peer knows of it: what the peer counts
-    /// with until then is the old one.
+    /// Another setup. A lease that ends sooner is in force at once, one that ends later when the peer knows of it: what the
+    /// peer counts with until then is the old one.
     pub fn reload(&mut self, lease: Option<Duration>) {
         self.next = lease;
         let longer = match (self.lease, lease) {
-            (Some(old), Some(new)) => new > old,
+            (Some(old), Some(new)) => silence(new) > silence(old),
             (Some(_), None) => true,
             (None, _) => false,
         };

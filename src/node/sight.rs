@@ -33,6 +33,8 @@ pub(super) struct Sight {
     eyes: Eyes,
     cut_since: Option<Instant>,
     answered_at: Option<Instant>,
+    /// Since when no three probes in a row were in vain.
+    answered_since: Option<Instant>,
     /// The first and the third of the probes that are unanswered so far, and how many there are.
     first: Option<Instant>,
     third: Option<Instant>,
@@ -64,6 +66,7 @@ impl Sight {
         self.count = self.count.saturating_add(1);
         if self.count == PROBES {
             self.third = Some(now);
+            self.answered_since = None;
         }
     }
 
@@ -71,6 +74,7 @@ impl Sight {
     pub fn answered(&mut self, now: Instant) {
         self.forget();
         self.answered_at = Some(now);
+        self.answered_since.get_or_insert(now);
     }
 
     /// Probes before this prove nothing: a stall, or the end of the looking.
@@ -78,10 +82,21 @@ impl Sight {
         (self.first, self.third, self.count) = (None, None, 0);
     }
 
+    /// Nobody is asked any more: what answered was answering then.
+    pub fn rest(&mut self) {
+        self.forget();
+        self.answered_since = None;
+    }
+
     /// Nobody answers any more, or it is this node that does.
     pub fn reset(&mut self) {
-        self.forget();
+        self.rest();
         self.answered_at = None;
+    }
+
+    /// For how long it is answered already.
+    pub fn answered_for(&self, now: Instant) -> Duration {
+        self.answered_since.map_or(Duration::ZERO, |since| now.since(since))
     }
 
     pub fn answered_within(&self, now: Instant, span: Duration) -> bool {
@@ -105,10 +120,11 @@ impl Sight {
 
     /// What of it decides.
     pub fn digest(&self, lens: &Lens, out: &mut impl Digest) {
-        let Self { eyes, cut_since, answered_at, first, third, count } = self;
+        let Self { eyes, cut_since, answered_at, answered_since, first, third, count } = self;
         out.word(*eyes as u64);
         maybe(out, *cut_since, |out, at| out.word(lens.until(at + lens.timing.deadtime)));
         out.word(lens.fresh(*answered_at, lens.timing.initdead.times(2)));
+        maybe(out, *answered_since, |out, at| out.word(lens.until(at + lens.timing.initdead)));
         out.word((*count).min(PROBES));
         for at in [first, third] {
             out.word(lens.fresh(*at, PROBE_WAIT.times(PROBES)));

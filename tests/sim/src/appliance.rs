@@ -64,13 +64,15 @@ pub struct Files {
     pub digest: [u8; 8],
     /// The keys of authkeys: number and secret. The first is the one to send with.
     pub keys: Vec<(u8, &'static str)>,
+    /// So many of them the file lists; a daemon keeps those of before until its peer signs with a listed one.
+    pub listed: usize,
     /// How exclusive ownership is made sure of.
     pub guard: Guard,
 }
 
 impl Default for Files {
     fn default() -> Self {
-        Self { digest: [7; 8], keys: vec![(3, "redhat")], guard: Guard::default() }
+        Self { digest: [7; 8], keys: vec![(3, "redhat")], listed: 1, guard: Guard::default() }
     }
 }
 
@@ -94,6 +96,8 @@ pub struct Appliance {
     pub node: Option<Node>,
     /// Counts the lives of the daemon.
     pub life: u32,
+    /// Counts them too; a reload that makes another life of it for the oracle does not count.
+    pub run: u32,
     /// Its clock.
     pub clock: Clock,
     /// It is not scheduled.
@@ -139,6 +143,7 @@ impl Appliance {
             side,
             node: None,
             life: 0,
+            run: 0,
             clock: Clock::new(Instant::from_micros(1_000_000 * (1 + side as u64)), scenario.drift[side]),
             frozen: None,
             files: Files { guard: scenario.guard[side], ..Files::default() },
@@ -254,5 +259,15 @@ impl Appliance {
             run: rng.bits(),
             seed,
         })
+    }
+}
+
+impl Files {
+    /// The peer signs beats with a listed key: those of before are forgotten.
+    pub fn forget_keys(&mut self, parcels: &[Parcel]) {
+        let listed = |id: u8| self.keys[..self.listed.min(self.keys.len())].iter().any(|(key, _)| *key == id);
+        if self.keys.len() > self.listed && parcels.iter().filter_map(Parcel::beat_key).any(listed) {
+            self.keys.truncate(self.listed);
+        }
     }
 }

@@ -8,8 +8,10 @@ use lubdub::time::Duration;
 
 /// What becomes of an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Attempt {
+pub enum Attempt {
+    /// The other box is off.
     Succeeds,
+    /// Nothing is known.
     Fails,
     /// It is given up after a while, and nothing is known.
     Hangs,
@@ -32,7 +34,7 @@ impl World {
     }
 
     fn attempt(&mut self, side: Side) {
-        let life = self.boxes[side].life;
+        let run = self.boxes[side].run;
         let attempt = match self.rng.below(3) {
             _ if self.by_hand => self.device[side],
             _ if self.calm || !self.scenario.kinds.has(Kind::Fencing) => Attempt::Succeeds,
@@ -50,16 +52,16 @@ impl World {
             },
         );
         let work = if attempt == Attempt::Hangs { self.scenario.hang } else { self.rng.magnitude(WORK) };
-        self.after(work, What::FencingEnds { side, life, attempt });
+        self.after(work, What::FencingEnds { side, run, attempt });
     }
 
     pub(crate) fn fencing_ends(&mut self, side: Side, attempt: Attempt) {
-        let life = self.boxes[side].life;
+        let run = self.boxes[side].run;
         if !self.boxes[side].fences {
             return;
         }
         if attempt != Attempt::Succeeds {
-            return self.after(PAUSE, What::FencesAgain { side, life });
+            return self.after(PAUSE, What::FencesAgain { side, run });
         }
         self.relate(format_args!("node{} is fenced", 2 - side));
         self.cut_power(1 - side);

@@ -13,7 +13,7 @@
 //! * [`appliance`]: one box: a daemon that can die or freeze, and resources that outlive it; [`kernel`] ends the leases of
 //!   its VIPs.
 //! * [`lan`]: the service LAN; [`service`]: what a daemon asks and hears there; `lines`: what a cable shows without a
-//!   frame; `fencing`: devices that switch the other box off.
+//!   frame; [`fencing`]: devices that switch the other box off.
 //! * [`world`]: the queue of events; [`shell`] drives a node as its contract says; [`trouble`] injects faults;
 //!   [`forgery`] says what others say on the lines, and `recording` what was said before.
 //! * [`oracle`]: what must never be, and what must be soon.
@@ -23,7 +23,7 @@
 
 pub mod appliance;
 pub mod clock;
-mod fencing;
+pub mod fencing;
 pub mod forgery;
 pub mod frame;
 pub mod journal;

@@ -32,8 +32,6 @@ impl World {
                     it.reports.push_back(Report::Line(link as u8, !shown));
                     news = true;
                 }
-                let (oracle, scene) = self.watch();
-                oracle.line(&scene, side, link, !shown && !first);
             }
             if news {
                 self.turn(side);

@@ -31,21 +31,15 @@ pub struct Sight {
     probes: u32,
     /// The VIP was answered for: since the last probe, and between that and the one before.
     answered: [bool; 2],
-    /// A probe is to come.
+    /// A probe is to come, the one of this number.
     scheduled: bool,
+    round: u64,
     /// Since when the `ping` nodes are silent, on the world's clock.
     silent_since: Option<Instant>,
     /// What it has told its node.
     told: Option<Eyes>,
     /// Answers and announcements that it has not read.
     heard: VecDeque<(u8, By)>,
-}
-
-impl Sight {
-    /// What its node believes of its eyes.
-    pub fn told(&self) -> Option<Eyes> {
-        self.told
-    }
 }
 
 impl World {
@@ -61,6 +55,8 @@ impl World {
         }
         let vips = Appliance::vips(&self.scenario);
         for group in (0..Groups::BITS as u8).filter(|group| vips >> group & 1 != 0) {
+            let (oracle, _) = self.watch();
+            oracle.sees(side, usize::from(group), eyes);
             self.tell(side, Input::Eyes { group, eyes });
         }
         true
@@ -126,15 +122,16 @@ impl World {
         }
         (sight.looking, sight.probes) = (groups, 0);
         if groups != 0 && !sight.scheduled {
-            sight.scheduled = true;
-            let life = self.boxes[side].life;
-            self.after(Duration::ZERO, What::Probes { side, life });
+            self.schedule_probe(side, Duration::ZERO);
         }
     }
 
     /// The daemon asks for each VIP, and along with it for the stations that it knows.
-    pub(crate) fn probe(&mut self, side: Side) {
+    pub(crate) fn probe(&mut self, side: Side, round: u64) {
         let it = &mut self.boxes[side];
+        if it.sight.round != round {
+            return;
+        }
         if it.sight.looking == 0 || !it.awake() {
             it.sight.scheduled = false;
             return;
@@ -145,8 +142,8 @@ impl World {
             self.ask(side, group);
         }
         if self.reaches_station(side) {
-            let life = self.boxes[side].life;
-            self.after(TRAVEL.part(2), What::HearsStation { side, life });
+            let run = self.boxes[side].run;
+            self.after(TRAVEL.part(2), What::HearsStation { side, run });
         }
         self.sees(side);
         self.probe_again(side);
@@ -155,10 +152,29 @@ impl World {
     fn probe_again(&mut self, side: Side) {
         let slow = self.scenario.timing[side].keepalive.max(SLOW);
         let lag = Duration::from_micros(self.rng.below(self.scenario.lag.as_micros() + 1));
+        let hurried = self.boxes[side].sight.probes < HURRIED;
+        self.schedule_probe(side, if hurried { PROBE_WAIT } else { slow } + lag);
+        if !hurried {
+            let (run, round) = (self.boxes[side].run, self.boxes[side].sight.round);
+            self.after(PROBE_WAIT + lag, What::Settles { side, run, round });
+        }
+    }
+
+    fn schedule_probe(&mut self, side: Side, after: Duration) {
         let it = &mut self.boxes[side];
-        let pause = if it.sight.probes < HURRIED { PROBE_WAIT } else { slow };
-        let life = it.life;
-        self.after(pause + lag, What::Probes { side, life });
+        it.sight.scheduled = true;
+        it.sight.round += 1;
+        let (run, round) = (it.run, it.sight.round);
+        self.after(after, What::Probes { side, run, round });
+    }
+
+    /// A slow probe has had its time: when the answers have stopped, or begun, the next one comes at once.
+    pub(crate) fn settle_probe(&mut self, side: Side, round: u64) {
+        let it = &self.boxes[side];
+        let [now, before] = it.sight.answered;
+        if it.sight.round == round && now != before && it.awake() {
+            self.schedule_probe(side, Duration::ZERO);
+        }
     }
 
     /// When the answers stop, or begin, the asking is hurried again; when they stop the proof of before is void.
@@ -232,11 +248,9 @@ impl World {
 
     /// The daemon goes on: what it asks for is asked for again.
     pub(crate) fn looks_again(&mut self, side: Side) {
-        let life = self.boxes[side].life;
-        let sight = &mut self.boxes[side].sight;
+        let sight = &self.boxes[side].sight;
         if sight.looking != 0 && !sight.scheduled {
-            sight.scheduled = true;
-            self.after(Duration::ZERO, What::Probes { side, life });
+            self.schedule_probe(side, Duration::ZERO);
         }
     }
 }

@@ -52,7 +52,11 @@ impl World {
             Report::Done(group, verb, ok) => Input::Done { group, verb, ok },
             Report::Found(group, until) => Input::Found { group, until },
             Report::Lapsed(group) => Input::Lapsed { group },
-            Report::Line(link, lost) => Input::Line { link, lost },
+            Report::Line(link, lost) => {
+                let (oracle, scene) = self.watch();
+                oracle.line(&scene, side, usize::from(link), lost);
+                Input::Line { link, lost }
+            }
             Report::Fenced => Input::Fenced,
         };
         self.tell(side, input);
@@ -110,8 +114,12 @@ impl World {
         if cut > 0 {
             self.tell(side, Input::Bytes { link: link as u8, bytes: &bytes[..cut] });
         }
-        if let Some(node) = &mut self.boxes[side].node {
+        let it = &mut self.boxes[side];
+        if let Some(node) = &mut it.node {
             node.handle(local, Input::Bytes { link: link as u8, bytes: &bytes[cut..] });
+            if node.silent_since() == local {
+                it.read.forget_keys(&parcels);
+            }
             let (oracle, scene) = self.watch();
             oracle.delivered(&scene, side, link, &parcels, &before);
             self.drain(side);

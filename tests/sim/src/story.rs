@@ -8,6 +8,7 @@ mod demand;
 mod faults;
 mod files;
 mod recording;
+mod service;
 
 use crate::Side;
 use crate::kind::Kinds;
@@ -23,6 +24,7 @@ use std::rc::Rc;
 pub use demand::Demand;
 pub use faults::Fate;
 pub use recording::Recording;
+pub use service::{Device, FINE, LEASED};
 
 /// The node that the tutorial's group is preferred on.
 pub const NODE1: Side = 0;
@@ -166,7 +168,12 @@ impl Pair {
         if let Some(violation) = self.world.oracle.violation.clone() {
             self.fail(format_args!("a law is broken: {violation}"));
         }
-        if let Some(group) = (0..self.groups()).find(|group| BOTH.iter().all(|side| self.has(*side, *group))) {
+        // What a lease guards is the VIP; scripts have none.
+        let leased = self.world.scenario.is_guarded();
+        let twice = |group: &usize| {
+            BOTH.iter().all(|side| if leased { self.answers(*side, *group) } else { self.has(*side, *group) })
+        };
+        if let Some(group) = (0..self.groups()).find(twice) {
             self.doubles += 1;
             if !self.doubles_expected {
                 self.fail(format_args!("both nodes have group {group}"));
@@ -229,6 +236,15 @@ impl Pair {
     /// The box that has a group, if exactly one has.
     pub fn owner(&self, group: usize) -> Option<Side> {
         match BOTH.map(|side| self.has(side, group)) {
+            [true, false] => Some(NODE1),
+            [false, true] => Some(NODE2),
+            _ => None,
+        }
+    }
+
+    /// The box whose kernel answers for the group's VIP, if exactly one does.
+    pub fn server(&self, group: usize) -> Option<Side> {
+        match BOTH.map(|side| self.answers(side, group)) {
             [true, false] => Some(NODE1),
             [false, true] => Some(NODE2),
             _ => None,

@@ -107,7 +107,14 @@ pub(crate) enum What {
     /// A daemon asks for VIPs on the service LAN.
     Probes {
         side: Side,
-        life: u32,
+        run: u32,
+        round: u64,
+    },
+    /// A slow probe was answered by now, or was not.
+    Settles {
+        side: Side,
+        run: u32,
+        round: u64,
     },
     /// Somebody answers for a VIP there, or announces it.
     Answers {
@@ -118,7 +125,7 @@ pub(crate) enum What {
     /// A daemon hears another station there.
     HearsStation {
         side: Side,
-        life: u32,
+        run: u32,
     },
     /// Something changes on the service LAN, now or as a daemon notices.
     LanChanges,
@@ -129,12 +136,12 @@ pub(crate) enum What {
     LinesChange,
     FencingEnds {
         side: Side,
-        life: u32,
+        run: u32,
         attempt: Attempt,
     },
     FencesAgain {
         side: Side,
-        life: u32,
+        run: u32,
     },
     Calms,
     Clears,
@@ -302,7 +309,8 @@ impl World {
             lan: &self.lan,
             unplugged: &self.unplugged,
             calm: self.calm,
-            faults: Kind::ALL.iter().map(|kind| self.tally.of(*kind)).sum(),
+            // What a story does is for the story to count.
+            faults: if self.by_hand { self.events } else { Kind::ALL.iter().map(|kind| self.tally.of(*kind)).sum() },
         };
         (&mut self.oracle, scene)
     }
@@ -365,16 +373,15 @@ impl World {
             What::Edits { side, edit } if !self.calm => self.edit(side, edit),
             What::Reloads { side, life } => self.reload(side, life),
             What::Expires { side, group } => self.expire(side, group),
-            What::Probes { side, life } if self.boxes[side].life == life => self.probe(side),
+            What::Probes { side, run, round } if self.boxes[side].run == run => self.probe(side, round),
+            What::Settles { side, run, round } if self.boxes[side].run == run => self.settle_probe(side, round),
             What::Answers { to, group, stranger } => self.arrives_on_lan(to, group, stranger),
-            What::HearsStation { side, life } if self.boxes[side].life == life => self.hears_station(side),
+            What::HearsStation { side, run } if self.boxes[side].run == run => self.hears_station(side),
             What::LanChanges => self.lan_changed(),
             What::Sees { side } => self.sees(side),
             What::LinesChange => self.lines_changed(),
-            What::FencingEnds { side, life, attempt } if self.boxes[side].life == life => {
-                self.fencing_ends(side, attempt)
-            }
-            What::FencesAgain { side, life } if self.boxes[side].life == life => self.fences_again(side),
+            What::FencingEnds { side, run, attempt } if self.boxes[side].run == run => self.fencing_ends(side, attempt),
+            What::FencesAgain { side, run } if self.boxes[side].run == run => self.fences_again(side),
             What::Calms => self.calm_down(),
             What::Clears => [0, 1].into_iter().for_each(|side| self.order(side, Order::Clear(u32::MAX))),
             _ => {}
@@ -389,10 +396,12 @@ impl World {
         let mask = mask.filter(|_| self.boxes[1 - side].disguise.is_none());
         let it = &mut self.boxes[side];
         it.life += 1;
+        it.run += 1;
         (it.powered, it.leave) = (true, None);
         it.lines.fill(None);
         (it.disguise, it.mask) = (mask, mask);
         it.read = it.files.clone();
+        it.read.listed = it.read.keys.len();
         let local = it.clock.local(self.now);
         let Some(setup) = it.setup(&self.scenario, &mut self.rng) else { return };
         it.node = Some(Node::new(local, setup));

@@ -17,19 +17,20 @@ impl Oracle {
         if self.has_consent(scene, side, group)
             || self.has_goodbye(scene, side, group)
             || self.watches[side].fenced
-            || self.has_adoption(scene, side, group)
+            || self.has_adoption(scene, side, group).is_ok()
             || self.has_physical_loss(scene, side, group)
         {
             return;
         }
         if let Err(why) = self.has_silence(scene, side, group) {
+            let adopted = self.has_adoption(scene, side, group);
             let (heard, last) = (self.heard(side, group), self.last_word(1 - side, group));
             let knows = self.watches[side].accepted.as_ref().and_then(|frame| frame.knows);
             self.accuse(
                 scene.now,
                 "ACQUIRE",
                 format_args!(
-                    "node{} starts group {group} without consent, goodbye or silence: {why}; heard {heard:?}, of its \
+                    "node{} starts group {group} without consent, goodbye or silence: {why}; {adopted:?}; heard {heard:?}, of its \
                      beat sent at {knows:?}; the peer's last word is {last:?}, and it has {:?}",
                     side + 1,
                     scene.boxes[1 - side].resources[group],

@@ -1,9 +1,11 @@
 //! What the lease is for: two kernels never answer for one VIP, as far as TIMING covers it.
 
+use super::looking::{PROBE_WAIT, PROBES};
 use super::{Oracle, Scene};
 use crate::Side;
 use crate::appliance::Appliance;
-use lubdub::lease::{PROBE_WAIT, PROBES};
+use lubdub::lease;
+use lubdub::node::PeerState;
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::beat::State;
 
@@ -24,8 +26,10 @@ impl Oracle {
         let lease = |side: Side| scene.boxes[side].read.guard.lease.unwrap_or_default();
         let watch = &mut self.watches[side];
         watch.own_lease = lease(side);
-        watch.peer_lease = lease(1 - side);
         watch.fenced = false;
+        // Its hello may be of before a reload, and then the lease of before is in force.
+        let told = [lease(1 - side), self.watches[1 - side].own_lease];
+        self.watches[side].peer_lease = told.into_iter().min_by_key(|it| lease::silence(*it)).unwrap_or_default();
     }
 
     /// A node has renewed its VIPs.
@@ -35,8 +39,8 @@ impl Oracle {
             self.accuse(scene.now, "TIMING", format_args!("node{} renews without having spoken", side + 1));
         }
         let lease = self.watches[side].own_lease;
-        if until < Instant::FAR && until > local + lease {
-            let length = until.since(local);
+        let length = until.since(local);
+        if until < Instant::FAR && lease::silence(length) > lease::silence(lease) {
             self.accuse(
                 scene.now,
                 "TIMING",
@@ -50,7 +54,9 @@ impl Oracle {
         let other = &scene.boxes[1 - side];
         let guard = scene.boxes[side].read.guard;
         let leased = guard.lease.is_some() && scene.scenario.has_vip[group];
-        if !leased || !other.resources[group].vip || self.was_paused(scene, side) {
+        // Where both answered before this start, it is HEAL that ends it.
+        let adopts = scene.boxes[side].resources[group].vip;
+        if !leased || adopts || !other.resources[group].vip || self.was_paused(scene, side) {
             return;
         }
         let watch = &self.watches[side];
@@ -99,13 +105,14 @@ impl Oracle {
         scene.boxes.iter().any(Appliance::is_paused) || self.watches.iter().any(paused)
     }
 
-    /// HEAL 3: two owners that see each other on the service LAN are soon one.
+    /// HEAL 3: two owners in no session that see each other on the service LAN are soon one.
     pub(super) fn look_for_twins(&mut self, scene: &Scene<'_>, group: usize, states: [Option<State>; 2]) {
         let leased = scene.scenario.has_vip[group] && scene.boxes.iter().all(|it| it.read.guard.probes);
         let hold = states.iter().all(|state| state.is_some_and(State::holds));
         let answer = scene.boxes.iter().all(|it| it.resources[group].vip && it.awake());
         let claimed = self.watches.iter().any(|watch| watch.started[group].is_some_and(|(_, claim)| claim));
-        if !(leased && hold && answer && claimed) {
+        let apart = (0..2).all(|side| scene.node(side).is_some_and(|node| node.peer() != PeerState::Alive));
+        if !(leased && hold && answer && claimed && apart) {
             self.twins_since[group] = None;
             return;
         }
@@ -113,7 +120,7 @@ impl Oracle {
         let broken = self.lan_broken_at.unwrap_or_default();
         let since = since.max(broken).max(self.watches[0].disturbed_at).max(self.watches[1].disturbed_at);
         let window = self.window(scene, 0).max(self.window(scene, 1));
-        if scene.now.since(since) > YIELDS.max(window.times(2)) + scene.scenario.lag.times(4) {
+        if scene.now.since(since) > YIELDS.max(window.times(5)) + scene.scenario.lag.times(4) {
             self.accuse(
                 scene.now,
                 "HEAL",

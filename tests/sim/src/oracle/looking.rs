@@ -2,9 +2,13 @@
 
 use super::{Oracle, Scene, roughly};
 use crate::Side;
-use lubdub::lease::{self, PROBE_WAIT, PROBES};
+use lubdub::lease;
 use lubdub::node::{By, Eyes, Groups, Hold};
 use lubdub::time::{Duration, Instant};
+
+/// w, and how many probes must be in vain, as the rules have them.
+pub(super) const PROBE_WAIT: Duration = Duration::from_millis(10);
+pub(super) const PROBES: u64 = 3;
 
 /// What a node knows of one VIP.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,6 +18,8 @@ pub(super) struct Look {
     third: Option<Instant>,
     count: u64,
     answered_at: Option<Instant>,
+    /// What the node was told of its eyes.
+    eyes: Option<Eyes>,
 }
 
 impl Look {
@@ -60,6 +66,11 @@ impl Oracle {
         idle.for_each(|(_, look)| look.forget());
     }
 
+    /// A node is told of its eyes for a group.
+    pub fn sees(&mut self, side: Side, group: usize, eyes: Eyes) {
+        self.watches[side].looks[group].eyes = Some(eyes);
+    }
+
     /// A link shows that its other end is gone, or back.
     pub fn line(&mut self, scene: &Scene<'_>, side: Side, link: usize, lost: bool) {
         let local = scene.local(side);
@@ -97,7 +108,7 @@ impl Oracle {
             Ok(())
         } else if !self.watches[side].looks[group].is_silent(scene.local(side), since) {
             Err("nobody has asked for the VIP in vain, three times and for long enough")
-        } else if it.sight.told() != Some(Eyes::Open) {
+        } else if self.watches[side].looks[group].eyes != Some(Eyes::Open) {
             Err("its eyes are not open")
         } else {
             Ok(())
@@ -115,19 +126,28 @@ impl Oracle {
     }
 
     /// ADOPT: a leftover of a former run in the last third of its lease, while nothing at all was heard.
-    pub(super) fn has_adoption(&self, scene: &Scene<'_>, side: Side, group: usize) -> bool {
+    pub(super) fn has_adoption(&self, scene: &Scene<'_>, side: Side, group: usize) -> Result<(), &'static str> {
         let (it, watch) = (&scene.boxes[side], &self.watches[side]);
         let resource = it.resources[group];
-        let (Some(life), Some(lease)) = (resource.lifetime, it.read.guard.lease) else { return false };
-        let late = scene.local(side) + roughly(lease.part(3)) >= life.until;
-        let heard = watch.life_at.is_some() || watch.arriving.is_some();
-        resource.vip && late && !heard
+        let (Some(life), Some(lease)) = (resource.lifetime.filter(|_| resource.vip), it.read.guard.lease) else {
+            return Err("nothing is left");
+        };
+        if scene.local(side) + roughly(lease.part(3)) < life.until {
+            Err("what is left has more than the last third of its lease")
+        } else if watch.life_at.is_some() || watch.arriving.is_some() {
+            Err("what is left may be the peer's, which was heard")
+        } else {
+            Ok(())
+        }
     }
 
     /// EYES: a node that cannot see the service LAN takes nothing there.
     pub(super) fn demand_open_eyes(&mut self, scene: &Scene<'_>, side: Side, group: usize) {
         let it = &scene.boxes[side];
-        if it.read.guard.probes && scene.scenario.has_vip[group] && it.sight.told() == Some(Eyes::Cut) {
+        if it.read.guard.probes
+            && scene.scenario.has_vip[group]
+            && self.watches[side].looks[group].eyes == Some(Eyes::Cut)
+        {
             self.accuse(scene.now, "EYES", format_args!("node{} is blind and starts group {group}", side + 1));
         }
     }
@@ -144,7 +164,7 @@ impl Oracle {
         match hold {
             Some(Hold::InUse) => answered.is_some_and(|at| scene.local(side).since(at) <= roughly(patience)),
             Some(Hold::Fencing) => it.fences,
-            _ => scene.scenario.has_vip[group] && it.sight.told() != Some(Eyes::Open),
+            _ => scene.scenario.has_vip[group] && self.watches[side].looks[group].eyes != Some(Eyes::Open),
         }
     }
 }

@@ -237,6 +237,8 @@ impl Oracle {
         self.watches[side] = Watch {
             born: scene.local(side),
             disturbed_at: scene.now,
+            // The kernel outlives the daemon.
+            paused_until: self.watches[side].paused_until,
             own_lease: scene.boxes[side].read.guard.lease.unwrap_or_default(),
             ..Watch::new(scene.groups(), scene.scenario.links.len())
         };

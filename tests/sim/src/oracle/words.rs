@@ -13,7 +13,11 @@ impl Oracle {
         let watch = &mut self.watches[side];
         watch.last_said = beat.groups.to_vec();
         if beat.goodbye {
-            watch.goodbye.get_or_insert((local, beat.seq));
+            let (_, first) = watch.goodbye.get_or_insert((local, beat.seq));
+            // A new session counts anew.
+            if beat.seq.wrapping_sub(*first) >= 0x8000 {
+                *first = beat.seq;
+            }
         }
         for (group, word) in beat.groups.iter().enumerate() {
             let resource = scene.boxes[side].resources[group];
@@ -86,7 +90,11 @@ impl Oracle {
             self.accuse(
                 scene.now,
                 "RELEASE",
-                format_args!("node{} leaves before its goodbye is echoed or long enough repeated", side + 1),
+                format_args!(
+                    "node{} leaves before its goodbye is echoed or long enough repeated: said since {at:?} from {seq} on, \
+                     echoed {echo:?}",
+                    side + 1,
+                ),
             );
         }
     }

@@ -34,6 +34,12 @@ impl Demand<'_> {
         self.that(format_args!("node{} owns group {group}", side + 1), |pair| pair.owner(group) == Some(side))
     }
 
+    /// Exactly this box's kernel answers for the group's VIP.
+    #[track_caller]
+    pub fn server(self, group: usize, side: Side) -> Duration {
+        self.that(format_args!("node{} answers for group {group}", side + 1), |pair| pair.server(group) == Some(side))
+    }
+
     /// Neither box has the group.
     #[track_caller]
     pub fn no_owner(self, group: usize) -> Duration {

@@ -19,6 +19,7 @@ impl Pair {
         let it = &mut boxes[side];
         let (local, kept) = (it.clock.local(*now), Vec::from_iter((0..scenario.preferred.len() as u8).map(Some)));
         let setup = it.setup(scenario, rng);
+        it.read.guard = it.files.guard;
         if let (Some(node), Some(setup)) = (&mut it.node, setup) {
             node.reload(local, setup, &kept);
         }

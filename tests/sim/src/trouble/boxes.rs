@@ -11,6 +11,9 @@ impl World {
     /// The daemon dies; what it started runs on until the kernel ends it.
     pub(crate) fn crash(&mut self, side: Side) {
         self.relate(format_args!("node{}'s daemon is killed", side + 1));
+        if self.boxes[side].is_paused() {
+            self.resume(side);
+        }
         self.boxes[side].kill();
         self.schedule_lapse(side);
         self.lines_changed();
@@ -87,23 +90,30 @@ impl World {
         oracle.disturbed(&scene, side);
     }
 
-    pub(crate) fn thaw(&mut self, side: Side) {
-        let Some(frozen) = self.boxes[side].frozen.take() else { return };
-        self.relate(format_args!("node{} thaws", side + 1));
+    /// A machine goes on after it stood still, with its clock and its kernel.
+    fn resume(&mut self, side: Side) {
         let it = &mut self.boxes[side];
+        let Some(frozen) = it.frozen.take() else { return };
+        it.clock.stood_still(frozen.since, self.now);
+        it.alarm = it.wait.map(|(until, _)| it.clock.world(until).max(self.now));
+        let (oracle, scene) = self.watch();
+        oracle.resumed(&scene, side);
+        self.kernel_resumes(side);
+    }
+
+    pub(crate) fn thaw(&mut self, side: Side) {
+        let Some(frozen) = self.boxes[side].frozen else { return };
+        self.relate(format_args!("node{} thaws", side + 1));
+        let life = self.boxes[side].life;
         if frozen.whole_machine {
-            it.clock.stood_still(frozen.since, self.now);
-            it.alarm = it.wait.map(|(until, _)| it.clock.world(until).max(self.now));
+            self.resume(side);
         }
-        let life = it.life;
+        self.boxes[side].frozen = None;
         let (oracle, scene) = self.watch();
         oracle.disturbed(&scene, side);
-        if frozen.whole_machine {
-            oracle.resumed(&scene, side);
-        } else {
+        if !frozen.whole_machine {
             oracle.stalled(&scene, side, scene.now.since(frozen.since));
         }
-        self.kernel_resumes(side);
         self.looks_again(side);
         self.after(self.scenario.deadtime(), What::PutsBack { side, life });
         if self.rng.percent(50) { self.turn(side) } else { self.alarm(side) }

@@ -184,6 +184,7 @@ impl Appliance {
     /// Keys that left the file are kept for a peer that still signs with them. Whether haresources is another.
     fn read_again(&mut self) -> bool {
         let mut read = self.files.clone();
+        read.listed = read.keys.len();
         read.keys.extend(self.read.keys.iter().filter(|key| !self.files.keys.contains(key)));
         let old = std::mem::replace(&mut self.read, read);
         old.digest != self.read.digest

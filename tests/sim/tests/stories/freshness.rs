@@ -45,10 +45,11 @@ fn replayed_traffic_of_any_age_and_either_node_moves_nothing() {
     assert_eq!(pair.moves(begin), 0);
 }
 
+/// Over Ethernet, where anybody can play them: whoever calls on the cable is there.
 #[test]
 fn a_death_is_noticed_in_time_by_a_node_that_is_fed_recordings() {
     let mut pair = Pair::tutorial().settled();
-    let recording = pair.recording().only(|frame| frame.from == NODE1);
+    let recording = pair.recording().only(|frame| frame.from == NODE1 && usize::from(frame.link) == ETHERNET);
     pair.power_off(NODE1);
     let off = pair.now();
     let mut feed = recording.cycle();
