@@ -238,7 +238,12 @@ impl Peer {
 
     fn welcome(&mut self, now: Instant, setup: &Setup, hello: &Hello<'_>, on_cable: bool) -> Greeting {
         let caller = Caller::new(now, setup, hello, on_cable);
-        if hello.answers == Some(self.offer) && !self.is_settled(now, setup, hello.run) {
+        if hello.answers == Some(self.offer) {
+            if self.is_settled(now, setup, hello.run) {
+                // Used up all the same: a recording of this hello must not begin a session later.
+                self.withdraw_offer();
+                return Greeting::Ignored(Ignored::Old);
+            }
             return Greeting::Session { new_run: self.begin(now, setup, &caller) };
         }
         if self.is_old(now, setup, hello) || !self.callers.note(caller) {

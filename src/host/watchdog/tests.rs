@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::rc::Rc;
 
-use lubdub::lease::{Exclusive, Wish};
+use lubdub::lease::{self, Exclusive, Wish};
 
 use super::epitaph::Epitaph;
 use super::facts::testing::facts_in;
