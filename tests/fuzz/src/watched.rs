@@ -124,7 +124,7 @@ impl Watched {
         let old = |number: &Option<u8>| number.map_or(LEFTOVER, |number| self.groups[usize::from(number)]);
         self.groups = kept.iter().map(old).collect();
         self.guard = setup.guard;
-        self.lease = self.lease.zip(setup.guard.lease).map(|(old, new)| old.max(new));
+        self.lease = self.lease.max(setup.guard.lease);
         self.node.reload(now, setup, kept);
         self.drain(false);
     }
@@ -161,10 +161,9 @@ impl Watched {
     /// A lease is renewed once in a turn that has spoken, never for longer than it is.
     fn judge_renewal(&self, until: Instant, spoke: bool) {
         assert!(spoke, "renewed without a frame in this turn");
-        match self.lease {
-            Some(lease) => assert!(until <= self.now + lease, "{until:?} is later than a lease of {lease:?}"),
-            None => assert_eq!(until, Instant::FAR, "there may be no lease"),
-        }
+        let within = self.lease.is_some_and(|lease| until <= self.now + lease);
+        let for_ever = until == Instant::FAR && self.guard.lease.is_none();
+        assert!(within || for_ever, "until {until:?}, by a lease of {:?}", self.lease);
     }
 
     fn judge_look(&mut self, groups: Groups) {
