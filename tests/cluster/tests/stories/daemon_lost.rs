@@ -1,8 +1,8 @@
 //! The daemon dies or freezes while its kernel lives and goes on answering for the VIP, until the lease ends.
 
 use lubdub_cluster_tests::{
-    FAILOVER, GROUP, SECOND, SERVICE, SOON, appliance, asking, await_state, group_state, nothing_moved, running, said, says,
-    sedentary, settled, silent, stays, verdict_with,
+    FAILOVER, GROUP, SECOND, SERVICE, SOON, appliance, asking, await_state, group_state, nothing_moved, running, said,
+    says, sedentary, settled, silent, stays, verdict_with,
 };
 use lubdub_lab::script::Misbehaviour;
 use lubdub_lab::{Exit, Judge, Pair, Result, VIP, Verdict};
