@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lubdub_cluster_tests::trial::{Fault, Lease, pass, print, rounds};
 use lubdub_cluster_tests::{FAILOVER, GROUP, SECOND, SOON, UNNOTICED, asking, gap, running, said, says, settled, sh};
-use lubdub_lab::{Error, Judge, Lab, Node, Result};
+use lubdub_lab::{Error, Judge, Lab, Node, Pair, Result};
 
 const ROUNDS: usize = 5;
 
@@ -56,7 +56,7 @@ fn whose_paths_are_cut_on_a_lease_of_seconds() -> Result<()> {
 #[test]
 fn a_respawn_leaves_connections_alone() -> Result<()> {
     Lease::ALL.into_iter().try_for_each(|lease| {
-        let lab = running(lease.pair())?;
+        let lab = running(adopting(lease))?;
         let one = lab.node1();
         sh(one, &format!("perl -e '{ECHO_SERVER}' < /dev/null > /dev/null 2>&1 &"))?;
         let judge = asking(&lab, one)?;
@@ -72,9 +72,18 @@ fn a_respawn_leaves_connections_alone() -> Result<()> {
     })
 }
 
+/// The kernel tells in whole seconds what is left of an address's lifetime, so that one of 1 s cannot be adopted: 4 s.
+fn adopting(lease: Lease) -> Pair {
+    match lease {
+        Lease::Fine => lease.pair(),
+        Lease::Address => lease.pair().with_ha_cf("deadtime 3", "deadtime 6").with_ha_cf("initdead 6", "initdead 12"),
+    }
+}
+
 fn unmoved(lab: &Lab, judge: Judge, lease: Lease) -> Result<()> {
     let [one, two] = lab.nodes();
     settled(lab, one)?;
+    assert_eq!(said(one, "192.168.20.100/24 removed"), 0, "what was left is adopted");
     let verdict = judge.verdict();
     assert!(gap(lease.name(), &verdict) < UNNOTICED + verdict.late);
     assert_eq!(verdict.doubles, []);
@@ -110,7 +119,7 @@ print "$ARGV[0] answers on one connection\n";
 #[test]
 fn a_lone_node_that_respawns_within_its_lease_goes_on() -> Result<()> {
     Lease::ALL.into_iter().try_for_each(|lease| {
-        let lab = widow(lease)?;
+        let lab = widow(adopting(lease))?;
         let one = lab.node1();
         let judge = asking(&lab, one)?;
         one.kill()?;
@@ -126,7 +135,7 @@ fn a_lone_node_that_respawns_within_its_lease_goes_on() -> Result<()> {
 #[test]
 fn a_lone_node_that_respawns_after_its_lease_starts_clean() -> Result<()> {
     Lease::ALL.into_iter().try_for_each(|lease| {
-        let lab = widow(lease)?;
+        let lab = widow(lease.pair())?;
         let one = lab.node1();
         let judge = asking(&lab, one)?;
         one.kill()?;
@@ -140,8 +149,8 @@ fn a_lone_node_that_respawns_after_its_lease_starts_clean() -> Result<()> {
 }
 
 /// node2 has no power, and node1 knows it.
-fn widow(lease: Lease) -> Result<Lab> {
-    let lab = running(lease.pair())?;
+fn widow(pair: Pair) -> Result<Lab> {
+    let lab = running(pair)?;
     let [one, two] = lab.nodes();
     two.power_off()?;
     one.await_status(SOON, |status| status.peer.state == "dead")?;
