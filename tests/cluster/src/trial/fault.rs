@@ -14,6 +14,8 @@ pub enum Fault {
     LinksCut,
     /// The same, and then the owner loses its power.
     PowerOffWhileCut,
+    /// The same, and then the owner gets SIGSTOP, and SIGCONT when the other node has taken over, whom it cannot hear.
+    FrozenWhileCut,
     /// SIGKILL; the daemon is started again when the other node has taken over.
     Killed,
     /// SIGKILL, and the daemon is started again at once.
@@ -43,9 +45,10 @@ pub enum Promise {
 
 impl Fault {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::LinksCut,
         Self::PowerOffWhileCut,
+        Self::FrozenWhileCut,
         Self::Killed,
         Self::Respawned,
         Self::Frozen,
@@ -61,6 +64,7 @@ impl Fault {
         match self {
             Self::LinksCut => "both heartbeat links cut",
             Self::PowerOffWhileCut => "both cut, then the owner powered off",
+            Self::FrozenWhileCut => "both cut, then SIGSTOP and SIGCONT",
             Self::Killed => "SIGKILL",
             Self::Respawned => "SIGKILL, respawned at once",
             Self::Frozen => "SIGSTOP, SIGCONT after the takeover",
@@ -82,6 +86,7 @@ impl Fault {
         match self {
             Self::LinksCut => links_cut(scene),
             Self::PowerOffWhileCut => power_off_while_cut(scene),
+            Self::FrozenWhileCut => frozen_while_cut(scene),
             Self::Killed => killed(scene),
             Self::Respawned => respawned(scene),
             Self::Frozen => frozen(scene),
@@ -125,6 +130,20 @@ fn power_off_while_cut(scene: &mut Scene<'_>) -> Result<()> {
     scene.owner().power_off()?;
     scene.await_takeover()?;
     scene.owner().boot()?;
+    scene.lab.mend_heartbeats()?;
+    scene.moved()
+}
+
+/// Nothing tells it that it has lost the group but its own clock and the VIP, which the other one answers for.
+fn frozen_while_cut(scene: &mut Scene<'_>) -> Result<()> {
+    scene.lab.cut_heartbeats()?;
+    scene.await_standby(|status| status.peer.state == "split-suspected")?;
+    scene.owner().freeze()?;
+    scene.await_takeover()?;
+    scene.pass_up_to(scene.lease.length());
+    scene.owner().thaw()?;
+    scene.stays(scene.standby(), scene.lease.deadtime() * 2)?;
+    await_state(scene.owner(), "stopped")?;
     scene.lab.mend_heartbeats()?;
     scene.moved()
 }
@@ -228,5 +247,8 @@ fn lan_heals_first(scene: &mut Scene<'_>) -> Result<()> {
     }
     scene.judge.await_owner(scene.owner().mac(), SECOND)?;
     scene.lab.mend_heartbeats()?;
-    scene.unmoved()
+    scene.unmoved()?;
+    let told = |v: &Verdict| v.announcements.iter().any(|a| a.mac == scene.owner().mac() && a.at > healed);
+    let again = scene.judge.await_verdict(SECOND, told);
+    again.ok_or_else(|| Error::new("clients that the loser has answered are not told of the owner again"))
 }

@@ -32,7 +32,7 @@ fn whose_daemon_dies_on_a_lease_of_milliseconds() -> Result<()> {
 
 #[test]
 fn whose_links_are_cut_on_a_lease_of_milliseconds() -> Result<()> {
-    together(Lease::Fine, &[Fault::LinksCut, Fault::PowerOffWhileCut, Fault::LanHealsFirst])
+    together(Lease::Fine, &[Fault::LinksCut, Fault::PowerOffWhileCut, Fault::FrozenWhileCut, Fault::LanHealsFirst])
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn whose_daemon_dies_on_a_lease_of_seconds() -> Result<()> {
 #[test]
 fn whose_paths_are_cut_on_a_lease_of_seconds() -> Result<()> {
     let reboot = Fault::SwitchReboot(Lease::Address.deadtime() * 3 / 2);
-    let cuts = [Fault::LinksCut, Fault::PowerOffWhileCut, Fault::LanHealsFirst];
+    let cuts = [Fault::LinksCut, Fault::PowerOffWhileCut, Fault::FrozenWhileCut, Fault::LanHealsFirst];
     together(Lease::Address, &[&cuts[..], &[Fault::CutOff, Fault::BlindStandby, reboot]].concat())
 }
 
