@@ -111,7 +111,7 @@ pub fn at_peace(lab: &Lab) -> Result<usize> {
     let deadline = now() + SOON + SECOND;
     loop {
         lab.await_whole(SOON)?;
-        let states = lab.nodes().iter().map(|node| crate::group_state(node)).collect::<Result<Vec<_>>>()?;
+        let states = lab.nodes().iter().map(crate::group_state).collect::<Result<Vec<_>>>()?;
         match [states[0].as_str(), states[1].as_str()] {
             ["held", "stopped"] => return Ok(0),
             ["stopped", "held"] => return Ok(1),
