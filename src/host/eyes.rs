@@ -47,7 +47,8 @@ pub enum Sighting {
     Probed { group: u8 },
     /// Somebody else said that it has a VIP of the group, asked or not.
     Answered { group: u8, by: By },
-    /// What silence is worth, when the looking begins and whenever it changes.
+    /// What silence is worth, when the looking begins and whenever it changes; of a group that is not looked for, that its
+    /// carrier went ([`Sight::Cut`]) or is back ([`Sight::Closed`]).
     Eyes { group: u8, sight: Sight },
 }
 
@@ -95,6 +96,8 @@ pub struct Eyes {
     lans: Lans,
     ears: Ears,
     looks: Vec<Look>,
+    /// The groups that are known to be out of sight: also one that is not looked for, whose owner must know it.
+    cut: Groups,
     questions: Questions,
     /// Interfaces or addresses may have changed.
     stale: bool,
@@ -112,6 +115,7 @@ impl Eyes {
             lans,
             ears: Ears::new(Vec::new(), &[]).0,
             looks: Vec::new(),
+            cut: 0,
             questions: Questions::new(false),
             stale: true,
             sample_at: None,
@@ -137,6 +141,8 @@ impl Eyes {
         let (ears, reasons) = Ears::new(self.vips.iter().map(|vip| vip.spec.address).collect(), self.lans.peer());
         self.ears = ears;
         self.looks.clear();
+        // The numbers may mean other groups now: what was told is told anew.
+        self.cut = if self.cut == 0 { 0 } else { Groups::MAX };
         self.questions = Questions::new(!self.vips.is_empty());
         self.sample_at = (!self.vips.is_empty()).then_some(Instant::ZERO);
         self.stale = true;
@@ -328,7 +334,26 @@ impl Eyes {
             let group = self.vips.iter().filter(|vip| vip.group == look.group);
             let least = group.map(|vip| self.lans.sight(vip, look.since())).min();
             if let Some(sight) = look.see(least.unwrap_or(Sight::Cut), now) {
+                self.cut = with_bit(self.cut, look.group, sight == Sight::Cut);
                 news.push_back(Event::Seen(Sighting::Eyes { group: look.group, sight }));
+            }
+        }
+        self.see_unasked(news);
+    }
+
+    /// Tells of a carrier that went or came back where nothing is looked for: whoever holds a VIP behind it serves nobody,
+    /// and whoever does not must not take it.
+    fn see_unasked(&mut self, news: &mut VecDeque<Event>) {
+        for (at, Vip { group, .. }) in self.vips.iter().enumerate() {
+            let first = self.vips[..at].iter().all(|vip| vip.group != *group);
+            if !first || self.looks.iter().any(|look| look.group == *group) {
+                continue;
+            }
+            let cut = self.vips.iter().any(|vip| vip.group == *group && self.lans.lost_carrier(vip));
+            if cut != (self.cut & bit(*group) != 0) {
+                self.cut = with_bit(self.cut, *group, cut);
+                let sight = if cut { Sight::Cut } else { Sight::Closed };
+                news.push_back(Event::Seen(Sighting::Eyes { group: *group, sight }));
             }
         }
     }
@@ -394,6 +419,10 @@ impl Vip {
             None => Place::of(&self.spec, addresses).ok().map(|place| place.index),
         };
     }
+}
+
+fn with_bit(groups: Groups, group: u8, set: bool) -> Groups {
+    if set { groups | bit(group) } else { groups & !bit(group) }
 }
 
 fn bit(group: u8) -> Groups {

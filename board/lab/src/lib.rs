@@ -82,6 +82,7 @@ pub use lab::{Lab, VIP};
 pub use log::{Line, Log, Mark, Way};
 pub use node::{NAMES, Node};
 pub use pair::{Pair, TUTORIAL_AUTHKEYS, TUTORIAL_HA_CF, TUTORIAL_HARESOURCES, TUTORIAL_IPVSADM};
+pub use random::Random;
 pub use space::{Output, Space};
 pub use status::{Group, Link, Peer, Status};
 pub use switch::{Crossover, Wire};

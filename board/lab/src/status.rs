@@ -62,6 +62,8 @@ pub struct Group {
     /// The number of its ownership.
     #[serde(default)]
     pub term: u64,
+    /// Why this node does not take it from a silent peer: vip-in-use, blind or fencing.
+    pub held_off: Option<String>,
 }
 
 impl Status {

@@ -136,6 +136,11 @@ impl Lans {
         }
     }
 
+    /// Whether the interface of this VIP is there, and without a carrier.
+    pub fn lost_carrier(&self, vip: &Vip) -> bool {
+        self.at(vip).is_some_and(|lan| !lan.runs())
+    }
+
     fn at(&self, vip: &Vip) -> Option<&Lan> {
         self.all.iter().find(|lan| Some(lan.index()) == vip.interface)
     }

@@ -3,6 +3,9 @@
 //! A story takes a pair of appliances, does something to it, and lets the client judge: who answers, how long nobody
 //! did, whether two did. Nothing sleeps: a story awaits an event, or watches for a while that something does not happen.
 
+pub mod rival;
+pub mod trial;
+
 use std::time::Duration;
 
 use lubdub_lab::script::recording;

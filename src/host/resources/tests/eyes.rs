@@ -235,6 +235,27 @@ fn blind_without_a_carrier() {
 }
 
 #[test]
+fn a_carrier_is_told_of_unasked() {
+    bench(async |directory| {
+        let _stations = switch(&[]);
+        let mut node = Bench::new(&directory, &[V4]);
+        assert_eq!(sights(&node.watch(100).await), [], "nothing is out of the ordinary");
+        ip("link set lan0 down");
+        assert_eq!(node.sight().await, Sight::Cut);
+        ip("link set lan0 up");
+        assert_eq!(node.sight().await, Sight::Closed);
+        // The looking ends while the carrier is away: that it is back is told all the same.
+        node.look(1);
+        assert_eq!(node.sight().await, Sight::Open);
+        ip("link set lan0 down");
+        assert_eq!(node.sight().await, Sight::Cut);
+        node.look(0);
+        ip("link set lan0 up");
+        assert_eq!(node.sight().await, Sight::Closed);
+    });
+}
+
+#[test]
 fn a_carrier_that_goes_is_noticed_before_the_kernel_tells() {
     bench(async |directory| {
         let stations = switch(&[&["192.168.20.100/24"]]);

@@ -10,6 +10,7 @@ mod daemon_lost;
 mod failback;
 mod flood;
 mod follow;
+mod lease;
 mod links;
 mod load;
 mod orders;
