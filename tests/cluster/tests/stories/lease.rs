@@ -6,7 +6,7 @@
 use std::thread;
 use std::time::Duration;
 
-use lubdub_cluster_tests::trial::{Fault, Lease, pass, print, rounds};
+use lubdub_cluster_tests::trial::{Fault, Lease, Promise, pass, print, rounds};
 use lubdub_cluster_tests::{FAILOVER, GROUP, SECOND, SOON, UNNOTICED, asking, gap, running, said, says, settled, sh};
 use lubdub_lab::{Error, Judge, Lab, Node, Pair, Result};
 
@@ -20,7 +20,11 @@ fn together(lease: Lease, faults: &[Fault]) -> Result<()> {
         running.into_iter().map(|one| one.join().unwrap()).collect()
     });
     for (number, tally) in tallies.into_iter().enumerate() {
-        print(&tally?, number == 0, &mut std::io::stderr())?;
+        let tally = tally?;
+        print(&tally, number == 0, &mut std::io::stderr())?;
+        // The proof that the client would have seen them.
+        let expected = tally.fault.promise() == Promise::Nothing;
+        assert_eq!(tally.doubles > 0, expected, "{}", tally.fault.name());
     }
     Ok(())
 }
