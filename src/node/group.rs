@@ -137,6 +137,8 @@ pub(super) struct Group {
     given: bool,
     granted: bool,
     provisional: bool,
+    /// The peer was not heard for a while since it is held here.
+    unseen: bool,
     /// The claim, fixed when the group was acquired.
     term: Term,
     /// The latest term known.
@@ -176,6 +178,7 @@ impl Group {
             given: false,
             granted: false,
             provisional: false,
+            unseen: false,
             term: Term(0),
             seen: Term(0),
             attempts: 0,
@@ -436,6 +439,7 @@ impl Group {
     }
 
     fn hold(&mut self, scene: &Scene<'_>, fx: &mut Effects) {
+        self.unseen |= scene.theirs.is_none();
         if scene.two_way && scene.theirs.is_some_and(|theirs| !theirs.state.holds()) {
             self.confirm(fx);
         }
@@ -454,10 +458,10 @@ impl Group {
         }
     }
 
-    /// The peer holds nothing: a claim without consent is one no longer. The peer may have answered for the VIP until it
+    /// The peer holds nothing: a claim without consent is one no longer. While it was not heard it may have answered for the VIP until it
     /// heard of this claim, and have taught that to clients, without this node ever hearing it say so (L6).
     fn confirm(&mut self, fx: &mut Effects) {
-        if core::mem::take(&mut self.provisional) {
+        if core::mem::take(&mut self.provisional) | core::mem::take(&mut self.unseen) {
             fx.run.push(Verb::Announce).expect("one decision announces once");
         }
     }
@@ -648,7 +652,7 @@ impl Group {
         self.seen = self.term;
         self.provisional = claim;
         (self.granted, self.given) = (false, false);
-        self.hold = None;
+        (self.hold, self.unseen) = (None, false);
         self.sight.reset();
         self.attempts = self.attempts.saturating_add(1);
         self.turn(State::Starting, cause, fx);
@@ -807,6 +811,7 @@ impl Group {
             given,
             granted,
             provisional,
+            unseen,
             term,
             seen,
             attempts,
@@ -835,7 +840,7 @@ impl Group {
             maybe(out, grant_heard, |out, at| out.word(lens.until(at + lens.timing.deadtime)));
         });
         maybe(out, *wish, |out, wish| out.word(wish as u64));
-        for flag in [ordered, given, granted, provisional, tried, kept] {
+        for flag in [ordered, given, granted, provisional, unseen, tried, kept] {
             out.word(u64::from(*flag));
         }
         for number in [term.0, seen.0, *attempts] {

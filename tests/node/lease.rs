@@ -155,9 +155,12 @@ fn when_the_service_lan_heals_before_the_cables_the_provisional_owner_yields() {
     assert!(cause(&pair, 1, 0, |cause| *cause == Cause::Answered), "{}", pair.story());
     pair.run(MS(5000));
     assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+    let announced = [0, 1].map(|side| pair.boxes[side].announced);
     pair.cut_all(false);
     pair.run(MS(5000));
     assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+    // Clients may still have the other node's MAC (L6).
+    assert_eq!([0, 1].map(|side| pair.boxes[side].announced), announced.map(|before| before + 1));
 }
 
 #[test]

@@ -50,6 +50,8 @@ pub struct Box {
     /// The groups it asks for.
     looking: Groups,
     pub probes: usize,
+    /// Times that it was told to announce a held group again.
+    pub announced: usize,
     /// It wants its peer fenced.
     pub fences: bool,
     /// Its field journal, once [`Pair::record`] has begun one.
@@ -114,6 +116,7 @@ impl Pair {
             leave: Instant::FAR,
             looking: 0,
             probes: 0,
+            announced: 0,
             fences: false,
             journal: None,
             stories: vec![Story::default(); 32],
@@ -420,6 +423,7 @@ impl Pair {
 
     fn step(&mut self, side: Side, group: u8, verb: Verb) {
         if verb == Verb::Announce {
+            self.boxes[side].announced += 1;
             // Whoever listens hears who has it.
             if self.holding(side, usize::from(group)) && !self.lan_cut {
                 self.at(self.now + Duration::from_micros(200), What::Answer { to: 1 - side, group });
