@@ -204,6 +204,12 @@ pub fn watchdog_silence(timeout: Duration, keepalive: Duration) -> Duration {
     surely_over(timeout + WATCHDOG_LATE + up(keepalive.max(LONGEST_SPIN), SECOND))
 }
 
+/// The least deadtime with which some watchdog bites in time.
+pub fn enough_for_a_watchdog(keepalive: Duration) -> Duration {
+    let timeout = up(keepalive.times(2), SECOND).max(SECOND);
+    silence(timeout + WATCHDOG_LATE + up(keepalive.max(LONGEST_SPIN), SECOND))
+}
+
 /// What another clock must count, from a beat's arrival, until `span` has passed since the renewal after that beat.
 fn surely_over(span: Duration) -> Duration {
     let drift = Duration::from_micros(span.as_micros().div_ceil(DRIFT_PART));

@@ -50,9 +50,9 @@ fn exclusive_on_refuses_a_script_that_nothing_ends() {
 fn exclusive_on_refuses_a_watchdog_that_bites_too_late() {
     let fast = "keepalive 100ms\ndeadtime 300ms\nwatchdog /dev/watchdog\nexclusive on\n";
     let shown = refusals(fast, TUTORIAL);
-    assert!(shown.contains("the watchdog bites too late: make deadtime at least 3368.350 ms"), "{shown}");
+    assert!(shown.contains("the watchdog bites too late: make deadtime at least 4369.350 ms"), "{shown}");
     // The remedy is one.
-    assert_eq!(refusals(&fast.replace("300ms", "3369ms"), TUTORIAL), "");
+    assert_eq!(refusals(&fast.replace("300ms", "4370ms"), TUTORIAL), "");
     assert_eq!(refusals(&fast.replace("watchdog /dev/watchdog", ""), "alpha 10.0.0.1/24/eth0\n"), "");
 }
 

@@ -173,13 +173,13 @@ impl Guarantee {
                 let ward = Ward::of(config, group, &resource);
                 let place = Place::of(haresources.text, resource.word());
                 if let (Some(fault), Some(place)) = (self.gap(ward), place) {
-                    report.error(place, complaint(fault, resource.word()), self.remedy(ward));
+                    report.error(place, complaint(fault, resource.word()), self.remedy(ward, config.keepalive));
                 }
             }
         }
     }
 
-    fn remedy<'a>(&self, ward: Ward) -> Phrase<'a> {
+    fn remedy<'a>(&self, ward: Ward, keepalive: Duration) -> Phrase<'a> {
         match ward {
             Ward::Vip | Ward::VipBesideBeats => {
                 say("send the beats over another interface, or add a `stonith_host` line to ha.cf")
@@ -188,8 +188,7 @@ impl Guarantee {
                 say("put it in a group with an address of its own LAN, or add a `stonith_host` line to ha.cf")
             }
             Ward::Companion if self.watchdog.is_some() => {
-                // From two seconds on, a watchdog of one second bites before the lease ends.
-                let enough = lease::silence(Duration::from_secs(2));
+                let enough = lease::enough_for_a_watchdog(keepalive);
                 say("the watchdog bites too late: make deadtime at least {}, or add a `stonith_host` line").with(enough)
             }
             Ward::Companion => say("add `watchdog /dev/watchdog` or a `stonith_host` line to ha.cf"),
