@@ -112,6 +112,7 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
         return refuse(diagnostics.iter());
     }
     diagnostics.iter().for_each(|warning| complain(&warning));
+    check::unasked(&config).iter().for_each(|warning| complain(warning));
     let run_dir = match RunDir::take(run_dir) {
         Ok(run_dir) => run_dir,
         Err(error) => return no_run_dir(run_dir, &error),
