@@ -597,7 +597,7 @@ impl Node {
             echo: news.map_or(0, |news| news.echo),
             echo_young: link::within(news.and_then(|news| news.echo_sent), now, deadtime - keepalive),
             next_seq: session.map_or(1, |session| session.tx_seq() + 1),
-            two_way: session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime)),
+            two_way: alive && session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime)),
             unheard: session.is_some_and(|session| session.is_unheard(keepalive.times(2))),
             goodbye: word.filter(|_| peer.goodbye_at(setup, group.has_vip()).is_some_and(|at| at <= now)),
             left_lately: peer.left_lately(now, setup),

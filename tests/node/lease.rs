@@ -301,3 +301,21 @@ fn a_longer_lease_waits_until_the_peer_knows_it() {
     assert!(pair.doubles.is_empty(), "{}", pair.story());
     assert!(pair.now.since(before) < MS(400), "the peer waited for the lease that it knows");
 }
+
+#[test]
+fn two_that_take_at_the_same_moment_hear_each_other_on_the_lan() {
+    let mut pair = leased();
+    pair.timing.deadtime = MS(10_000);
+    pair.guard.lease = Some(MS(3000));
+    pair.boot(0);
+    pair.boot(1);
+    pair.until(MS(1000), |pair| pair.peer(0) == PeerState::Alive && pair.peer(1) == PeerState::Alive);
+    // Nobody holds anything yet, and both see the cables go.
+    pair.cut_all(true);
+    for (side, link) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        pair.tell(side, Input::Line { link, lost: true });
+    }
+    pair.run(MS(500));
+    let owners = |group| (pair.holding(0, group), pair.holding(1, group));
+    assert_eq!([owners(0), owners(1)], [(true, false), (false, true)], "{}", pair.story());
+}

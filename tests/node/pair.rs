@@ -448,6 +448,10 @@ impl Pair {
             let it = &mut self.boxes[side];
             it.holds[usize::from(group)] = true;
             it.ends[usize::from(group)] = it.leave;
+            if !self.lan_cut {
+                // A new VIP is announced.
+                self.at(self.now + Duration::from_micros(200), What::Answer { to: 1 - side, group });
+            }
         }
         self.at(self.now + self.step_time, What::StepEnds { on: side, group, id });
     }
