@@ -309,11 +309,20 @@ fn two_that_take_at_the_same_moment_hear_each_other_on_the_lan() {
     pair.guard.lease = Some(MS(3000));
     pair.boot(0);
     pair.boot(1);
-    pair.until(MS(1000), |pair| pair.peer(0) == PeerState::Alive && pair.peer(1) == PeerState::Alive);
-    // Nobody holds anything yet, and both see the cables go.
+    pair.run(MS(5000));
+    pair.order(0, Order::Takeover(3));
+    pair.run(MS(1000));
+    // Both see the cables go, and nobody holds anything.
+    pair.step_time = Duration::ZERO;
     pair.cut_all(true);
-    for (side, link) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-        pair.tell(side, Input::Line { link, lost: true });
+    for group in [0, 1] {
+        pair.tell(0, Input::Lapsed { group });
+    }
+    pair.run(Duration::ZERO);
+    for side in [0, 1] {
+        for link in [0, 1] {
+            pair.tell(side, Input::Line { link, lost: true });
+        }
     }
     pair.run(MS(500));
     let owners = |group| (pair.holding(0, group), pair.holding(1, group));
