@@ -9,6 +9,8 @@ use lubdub::time::{Duration, Instant};
 
 /// q and g as the rules have them, and not as the core does, which may be wrong.
 const RENEWAL_MAX: Duration = Duration::from_millis(5);
+const ADDRESS_LATE: Duration = Duration::from_millis(1_350);
+const FINE_LATE: Duration = Duration::from_millis(5);
 
 /// How long a VIP lives, on its machine's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +44,10 @@ impl World {
 
     /// A kernel with a lease of this length ends it late by the g of its kind at most.
     fn lifetime(&mut self, (until, length): (Instant, Duration)) -> Lifetime {
-        let late = Lease::of(length).late(length);
+        let late = match Lease::of(length) {
+            Lease::Address => ADDRESS_LATE,
+            Lease::Fine => FINE_LATE,
+        };
         let late = match self.rng.below(4) {
             _ if !self.scenario.kinds.has(Kind::LateKernel) => Duration::ZERO,
             0 => late,
