@@ -107,11 +107,12 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
     let Some(config) = texts.read(node, &mut diagnostics) else {
         return refuse(diagnostics.iter());
     };
-    let (guarantee, gate) = leases::choose(&texts, &config, &mut diagnostics);
+    let leases::Choice { guarantee, gate, warning } = leases::choose(&texts, &config, &mut diagnostics);
     if diagnostics.errors() > 0 {
         return refuse(diagnostics.iter());
     }
     diagnostics.iter().for_each(|warning| complain(&warning));
+    warning.iter().for_each(|warning| complain(warning));
     check::unasked(&config).iter().for_each(|warning| complain(warning));
     let run_dir = match RunDir::take(run_dir) {
         Ok(run_dir) => run_dir,
@@ -239,7 +240,10 @@ impl Daemon {
         let signals = Signals::new()?;
         let control = Control::new(run_dir)?;
         let alarm = clock::Alarm::new()?;
-        leases::prepare(&mut resources, config, gate).map_err(io::Error::other)?;
+        if let Some(warning) = leases::prepare(&mut resources, config, gate).map_err(io::Error::other)? {
+            log.borrow_mut()
+                .line(Level::Warning, format_args!("a lease of a former run may still close VIPs: {warning}"));
+        }
         let setup = assemble::setup(config, guarantee)?;
         realtime::enter(&mut |text| log.borrow_mut().line(Level::Notice, format_args!("{text}")));
         log.borrow_mut().line(Level::Notice, format_args!("lubdub {} on {}", env!("CARGO_PKG_VERSION"), names.me));

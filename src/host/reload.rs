@@ -31,14 +31,17 @@ impl Daemon {
         let mut diagnostics = Diagnostics::default();
         let read = texts.read(&node, &mut diagnostics);
         let judged = read.as_ref().map(|config| {
-            let (guarantee, gate) = leases::choose(&texts, config, &mut diagnostics);
-            (guarantee, gate, diagnostics.errors() > 0)
+            let choice = leases::choose(&texts, config, &mut diagnostics);
+            (choice, diagnostics.errors() > 0)
         });
         let lines = diagnostics.iter().map(|doubt| {
             format!("{}:{}:{}: {}; remedy: {}", doubt.file, doubt.line, doubt.column, doubt.message, doubt.remedy)
         });
         let lines: Vec<String> = lines.collect();
-        let (Some(config), Some((guarantee, gate, false))) = (read, judged) else { return Err(lines) };
+        let (Some(config), Some((leases::Choice { guarantee, gate, warning }, false))) = (read, judged) else {
+            return Err(lines);
+        };
+        warning.iter().for_each(|line| self.say(Level::Warning, format_args!("reload: {line}")));
         lines.iter().for_each(|line| self.say(Level::Warning, format_args!("reload: {line}")));
         if fixed(&config) != self.fixed {
             return Err(vec!["node, serial, baud, bcast or udpport changed: that needs a restart".to_owned()]);
@@ -47,6 +50,10 @@ impl Daemon {
             return Err(vec![format!("group {key} is {state}; send SIGHUP again when it has settled")]);
         }
         let setup = assemble::setup(&config, &guarantee).map_err(|error| vec![error.to_string()])?;
+        // The first VIP of a daemon that had none is not to come before its lease.
+        if setup.guard.lease.is_some() {
+            self.resources.require_lease(true);
+        }
         if let Some(gate) = gate {
             self.resources.gate(gate);
         }

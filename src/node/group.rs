@@ -458,8 +458,8 @@ impl Group {
         }
     }
 
-    /// The peer holds nothing: a claim without consent is one no longer. While it was not heard it may have answered for the VIP until it
-    /// heard of this claim, and have taught that to clients, without this node ever hearing it say so (L6).
+    /// The peer holds nothing: a claim without consent is one no longer. While it was not heard it may have answered for
+    /// the VIP, and have taught that to clients, without this node ever hearing it say so (L6).
     fn confirm(&mut self, fx: &mut Effects) {
         if core::mem::take(&mut self.provisional) | core::mem::take(&mut self.unseen) {
             fx.run.push(Verb::Announce).expect("one decision announces once");
