@@ -1,10 +1,8 @@
-//! Why this machine was reset the last time, from three witnesses: the node's own last words, the watchdog's boot status,
-//! and the peer.
+//! Why this machine was reset the last time, from two witnesses: the node's own last words and the watchdog's boot status.
 
 use std::path::Path;
 
 use super::device::CARD_RESET;
-use super::epitaph::Epitaph;
 use super::last_words::{self, LastWords};
 use crate::host::status::quoted;
 
@@ -24,7 +22,6 @@ pub struct LastReset {
     words: Option<LastWords>,
     /// `WDIOF_` bits; none without a watchdog.
     boot_status: Option<u32>,
-    peer: Option<Epitaph>,
 }
 
 /// What a start finds.
@@ -74,15 +71,7 @@ impl LastReset {
             return None;
         }
         let boot_status = lines.next()?.parse().ok();
-        Some(Self { boot_status, words: lines.next().and_then(LastWords::parse), peer: None })
-    }
-
-    /// What the peer remembers of our former life, from its hello. True when that is new.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no hello carries it yet"))]
-    pub fn heard(&mut self, epitaph: Option<Epitaph>) -> bool {
-        let news = epitaph.is_some() && epitaph != self.peer;
-        self.peer = epitaph.or(self.peer);
-        news
+        Some(Self { boot_status, words: lines.next().and_then(LastWords::parse) })
     }
 
     /// The watchdog says that it did it.
@@ -92,16 +81,6 @@ impl LastReset {
 
     /// One line for the log and the status; none when no witness has anything to say.
     pub fn text(&self) -> Option<String> {
-        let own = self.own_text();
-        let peer = self.peer.map(|epitaph| format!("the peer {}", epitaph.as_seen()));
-        match (own, peer) {
-            (Some(own), Some(peer)) => Some(format!("{own}; {peer}")),
-            (Some(own), None) => Some(own),
-            (None, peer) => peer.map(|peer| format!("the former life of this node: {peer}")),
-        }
-    }
-
-    fn own_text(&self) -> Option<String> {
         match (self.by_watchdog(), &self.words) {
             (true, Some(words)) => Some(format!("this node was reset by its watchdog at {}: {}", words.at, words.why)),
             (true, None) => Some(
@@ -123,12 +102,11 @@ impl LastReset {
         let or_null = |text: Option<&str>| text.map_or("null".into(), quoted);
         let words = self.words.as_ref();
         format!(
-            "{{\"watchdog\":{},\"at\":{},\"epitaph\":{},\"why\":{},\"peer\":{},\"text\":{}}}",
+            "{{\"watchdog\":{},\"at\":{},\"epitaph\":{},\"why\":{},\"text\":{}}}",
             self.by_watchdog(),
             or_null(words.map(|words| words.at.as_str())),
             or_null(words.map(|words| words.epitaph.word())),
             or_null(words.map(|words| words.why.as_str())),
-            or_null(self.peer.map(Epitaph::word)),
             quoted(&text),
         )
     }
@@ -142,6 +120,7 @@ fn same_boot(one: &str, other: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::watchdog::epitaph::Epitaph;
     use crate::host::watchdog::testing::Folder;
 
     const FORMER: &str = "boot-1";
@@ -187,22 +166,12 @@ mod tests {
     }
 
     #[test]
-    fn a_run_directory_in_memory_leaves_the_watchdog_and_the_peer_to_ask() {
+    fn a_run_directory_in_memory_leaves_the_watchdog_to_ask() {
         let folder = Folder::new("in-memory");
-        let mut reset = LastReset::find(folder.path(), PRESENT, Some(CARD_RESET)).reset;
+        let reset = LastReset::find(folder.path(), PRESENT, Some(CARD_RESET)).reset;
         assert!(reset.text().unwrap().contains("no word was left"));
-        assert!(!reset.heard(None));
-        assert!(reset.heard(Some(Epitaph::StopFailed)) && !reset.heard(Some(Epitaph::StopFailed)));
-        assert!(!reset.heard(None), "a peer that does not know takes nothing back");
-        let text = reset.text().unwrap();
-        assert!(text.ends_with("; the peer heard that we could not stop a resource"), "{text}");
-
-        let mut unknown = LastReset::find(folder.path(), "boot-3", None).reset;
-        assert_eq!(unknown.text(), None);
-        unknown.heard(Some(Epitaph::Fenced));
-        assert_eq!(unknown.text().unwrap(), "the former life of this node: the peer had us fenced");
-        let json = unknown.json();
-        assert!(json.contains("\"watchdog\":false,\"at\":null") && json.contains("\"peer\":\"fenced\""), "{json}");
+        let unknown = LastReset::find(folder.path(), "boot-3", None).reset;
+        assert_eq!((unknown.text(), unknown.json()), (None, "null".to_owned()));
     }
 
     #[test]
@@ -216,14 +185,12 @@ mod tests {
     fn the_json_is_escaped_and_names_every_witness() {
         let folder = Folder::new("json");
         words_of(FORMER).write(folder.path()).unwrap();
-        let mut reset = LastReset::find(folder.path(), PRESENT, None).reset;
-        reset.heard(Some(Epitaph::Silence));
+        let reset = LastReset::find(folder.path(), PRESENT, None).reset;
         assert_eq!(
             reset.json(),
             "{\"watchdog\":false,\"at\":\"2026-01-02T03:04:05.678Z\",\"epitaph\":\"stop-failed\",\
-             \"why\":\"group a: the stop of \\\"apache\\\" failed\",\"peer\":\"silence\",\
-             \"text\":\"this node reset itself at 2026-01-02T03:04:05.678Z: group a: the stop of \\\"apache\\\" failed; \
-             the peer heard us no more\"}"
+             \"why\":\"group a: the stop of \\\"apache\\\" failed\",\
+             \"text\":\"this node reset itself at 2026-01-02T03:04:05.678Z: group a: the stop of \\\"apache\\\" failed\"}"
         );
     }
 

@@ -25,7 +25,7 @@ pub fn boot_id() -> String {
 /// Why a node is about to reset itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastWords {
-    /// What the peer may be told, too.
+    /// In a word.
     pub epitaph: Epitaph,
     /// When, by the wall clock.
     pub at: String,
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_long_reason_is_cut_between_characters() {
-        let said = LastWords::now(Epitaph::Silence, "a".to_owned() + &"\u{e9}".repeat(1_000));
+        let said = LastWords::now(Epitaph::StopFailed, "a".to_owned() + &"\u{e9}".repeat(1_000));
         assert_eq!(said.why.len(), REASON_MAX - 1);
         assert_eq!(LastWords::parse(&said.to_string()), Some(said));
     }
