@@ -58,6 +58,7 @@ pub type FineLease = fn(&[IpAddr]) -> Result<(), String>;
 ///
 /// `fine_lease` tells whether this kernel can end a lease of these addresses to the millisecond, or why not; offline it
 /// is not asked.
+#[inline(never)] // Its frame is none of the daemon's.
 pub fn check(config_dir: &Path, node: &str, offline: bool, json: bool, fine_lease: FineLease) -> i32 {
     let texts = match files::open(config_dir) {
         Ok(texts) => texts,

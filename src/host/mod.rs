@@ -52,7 +52,7 @@ use std::task::{Context, Poll};
 
 use lubdub::conf::{AutoFailback, Config, Diagnostics, Guarantee, Link};
 use lubdub::journal::Told;
-use lubdub::node::{Groups, Input, Node, Order, Output, Timing, Verb, Why};
+use lubdub::node::{Groups, Input, Node, Order, Output, Setup, Timing, Verb, Why};
 use lubdub::time::{Duration, Instant};
 
 use broadcast::Broadcast;
@@ -97,13 +97,14 @@ const NAP_MAX: Duration = Duration::from_millis(2);
 const ORDERS_MAX: usize = 8;
 
 /// Runs the daemon until it is told to stop. The exit code.
+#[inline(never)] // The other commands' frames are not to lie below its own in locked memory.
 pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
     realtime::prepare();
     let texts = match check::load(config_dir) {
         Ok(texts) => texts,
         Err(refusals) => return refuse(refusals.iter()),
     };
-    let mut diagnostics = Diagnostics::default();
+    let mut diagnostics = Box::<Diagnostics>::default();
     let Some(config) = texts.read(node, &mut diagnostics) else {
         return refuse(diagnostics.iter());
     };
@@ -112,6 +113,7 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
         return refuse(diagnostics.iter());
     }
     diagnostics.iter().for_each(|warning| complain(&warning));
+    drop(diagnostics);
     warning.iter().for_each(|warning| complain(warning));
     check::unasked(&config).iter().for_each(|warning| complain(warning));
     let run_dir = match RunDir::take(run_dir) {
@@ -175,6 +177,12 @@ fn port(link: &Link<'_>, udpport: u16) -> Box<dyn Port> {
     }
 }
 
+/// The node of a new run, in a frame of its own: the stack that a start needs stays locked for as long as the daemon lives.
+#[inline(never)]
+fn begin(now: Instant, setup: Setup) -> Box<Node> {
+    Box::new(Node::new(now, setup))
+}
+
 /// What the loop woke for.
 enum Wakeup {
     Alarm,
@@ -187,7 +195,7 @@ enum Wakeup {
 }
 
 struct Daemon {
-    node: Node,
+    node: Box<Node>,
     names: Names,
     timing: Timing,
     config_dir: PathBuf,
@@ -228,7 +236,7 @@ impl Daemon {
         (guarantee, gate): (&Guarantee, Option<Gate>),
         config_dir: &Path,
         run_dir: &RunDir,
-    ) -> io::Result<Self> {
+    ) -> io::Result<Box<Self>> {
         let mut log = Log::new(config.logfacility);
         log.set_debug(config.debug > 0);
         log.open_files(config.logfile, config.debugfile);
@@ -252,8 +260,8 @@ impl Daemon {
             Sentry::open(config, guarantee, run_dir.path(), now, &mut |level, text| log.borrow_mut().line(level, text));
         let sentry = sentry.map_err(io::Error::other)?;
         let journal = Journal::new(run_dir.path(), &names, timing, now);
-        Ok(Self {
-            node: Node::new(now, setup),
+        Ok(Box::new(Self {
+            node: begin(now, setup),
             timing,
             config_dir: config_dir.to_owned(),
             fixed: reload::fixed(config),
@@ -280,11 +288,11 @@ impl Daemon {
             turns: 0,
             turns_since: now,
             buf: [0; READ_MAX],
-        })
+        }))
     }
 
     /// Waits, handles one thing, drains; until everything is released.
-    async fn live(mut self) {
+    async fn live(mut self: Box<Self>) {
         self.open_ports().await;
         self.notify.ready();
         while !self.left {

@@ -15,6 +15,7 @@ pub fn fixed(config: &Config<'_>) -> String {
 }
 
 impl Daemon {
+    #[inline(never)] // Its frame is large, and the loop's is in locked memory.
     pub(super) fn reload(&mut self) {
         match self.try_reload() {
             Ok(()) => self.say(Level::Notice, format_args!("reload: done")),
@@ -28,7 +29,7 @@ impl Daemon {
     fn try_reload(&mut self) -> Result<(), Vec<String>> {
         let texts = check::load(&self.config_dir)?;
         let node = self.names.me.clone();
-        let mut diagnostics = Diagnostics::default();
+        let mut diagnostics = Box::<Diagnostics>::default();
         let read = texts.read(&node, &mut diagnostics);
         let judged = read.as_ref().map(|config| {
             let choice = leases::choose(&texts, config, &mut diagnostics);

@@ -28,6 +28,7 @@ const NO_JOURNAL: u8 = 69;
 const NOT_PERMITTED: u8 = 77;
 
 /// Prints why things are as they are, for all groups and the peer or for one group. The exit code: 0, or why not.
+#[inline(never)] // Its summary is large, and no part of the daemon.
 pub fn explain(run_dir: &Path, group: Option<&str>, json: bool) -> u8 {
     let alive = client::refresh_journal(run_dir);
     let path = run_dir.join(JOURNAL);
