@@ -51,7 +51,9 @@ pub(super) struct Scene<'a> {
     pub now: Instant,
     /// The live peer's newest word on this group.
     pub theirs: Option<&'a GroupWord>,
-    /// That word is young enough to stop a group for: two keepalives, and said since this node's last stall.
+    /// The word that HEAL judges by: that one, or one that was on its way when the last link was lost.
+    pub rival: Option<&'a GroupWord>,
+    /// The newest word is young enough to stop a group for: two keepalives, and said since this node's last stall.
     pub fresh: bool,
     /// The latest of my beats that the peer had heard, and whether it is young enough to consent to.
     pub echo: u64,
@@ -756,7 +758,7 @@ impl Group {
 
     /// HEAL 1 and 2: whether this node must let go of what both hold. A function of the two words alone.
     fn must_yield(&mut self, scene: &Scene<'_>, fx: &mut Effects) -> Option<Cause> {
-        let Some(theirs) = scene.theirs.filter(|theirs| theirs.state.holds()) else {
+        let Some(theirs) = scene.rival.filter(|theirs| theirs.state.holds()) else {
             self.kept = false;
             return None;
         };

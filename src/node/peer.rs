@@ -381,10 +381,14 @@ impl Peer {
     }
 
     pub fn is_alive(&self, now: Instant, setup: &Setup) -> bool {
-        self.session.is_some()
-            && !self.left
-            && self.unplugged.is_none()
-            && now < self.silent_since + setup.timing.deadtime
+        self.unplugged.is_none() && self.is_heard(now, setup)
+    }
+
+    /// Whether what it said last still stands where both hold a group (HEAL): it is alive, or that was on its way when the
+    /// last link lost its other end. To whoever sent it, it was a word of the living.
+    pub fn is_heard(&self, now: Instant, setup: &Setup) -> bool {
+        let after = self.unplugged.is_none_or(|lost| self.silent_since >= lost);
+        self.session.is_some() && !self.left && after && now < self.silent_since + setup.timing.deadtime
     }
 
     /// Why somebody untrusted is present; beside a live session such frames are only counted.
