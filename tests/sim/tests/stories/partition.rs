@@ -84,6 +84,23 @@ fn a_heal_that_ends_with_a_frame_on_its_way_leaves_one_owner() {
     pair.within(FRAMES).owner(GROUP, NODE2);
 }
 
+/// A handshake ends the silence, not a beat: the first beat of the session is answered at once too.
+#[test]
+fn a_partition_that_ends_with_a_new_session_heals_as_soon() {
+    for phase in 0..20 {
+        let mut pair = partitioned(Pair::with(|it| it.links.truncate(1)).settled());
+        pair.run(MS(phase * 5));
+        pair.reload(NODE2);
+        pair.run(SECS(1));
+        let healed = pair.now();
+        pair.mend_all();
+        let began = |event| matches!(event, Event::Session { .. });
+        pair.within(KEEPALIVE.times(2) + FRAMES)
+            .that("a session begins", |pair| BOTH.iter().any(|side| pair.noted(*side, healed).any(began)));
+        pair.within(FRAMES).owner(GROUP, NODE2);
+    }
+}
+
 #[test]
 fn any_one_link_heals_a_partition() {
     for link in [SERIAL, ETHERNET] {
