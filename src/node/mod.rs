@@ -332,6 +332,7 @@ impl Node {
         (self.setup.run, self.setup.seed, self.setup.links) = (old.run, old.seed, old.links);
         self.renewal.reload(self.setup.guard.lease);
         self.peer.withdraw_offer();
+        self.peer.forget_stranger();
         self.speech.hurry(self.now);
         if self.setup.digest != old.digest {
             self.peer.part(self.now);

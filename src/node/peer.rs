@@ -332,6 +332,12 @@ impl Peer {
         if outlives { former } else { told }
     }
 
+    /// Another setup: whoever was not to be trusted may be the peer now. An answer to such a hello would let it begin a
+    /// session that this node cannot enter, not knowing what the hello told.
+    pub fn forget_stranger(&mut self) {
+        self.stranger = None;
+    }
+
     /// What was offered with another setup begins no session: the peer would not know the new one, and this node not the
     /// hello that the peer's beats are signed over.
     pub fn withdraw_offer(&mut self) {
