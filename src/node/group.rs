@@ -554,15 +554,15 @@ impl Group {
     }
 
     /// A goodbye that could not be used at once, since this node was blind, say, is one of a run that is over: the next may
-    /// hold the group already. The VIP tells, as after silence.
+    /// hold the group already. The VIP tells, as after silence; where none can be asked for, only silence is left.
     fn may_believe_goodbye(&self, scene: &Scene<'_>, fx: &mut Effects) -> bool {
         if scene.left_lately {
             return true;
         }
-        let silent = self.look(Instant::ZERO, scene).is_ok();
         let asked = self.setup.has_vip && scene.guard.probes;
-        fx.judge |= silent && asked && !scene.swept;
-        silent && (scene.swept || !asked)
+        let silent = self.look(Instant::ZERO, scene).is_ok() && (asked || scene.silent >= scene.deadtime);
+        fx.judge |= silent && !scene.swept;
+        silent && scene.swept
     }
 
     /// ACQUIRE c, d and e: a claim, which nobody has consented to.

@@ -3,7 +3,7 @@
 use super::callers::{Caller, Callers};
 use super::digest::{Digest, Lens, maybe, nonce_name};
 use super::link::within;
-use super::session::Session;
+use super::session::{Facts, Session};
 use super::setup::Setup;
 use crate::lease::{self, PROBE_WAIT, PROBES};
 use crate::time::{Duration, Instant};
@@ -520,9 +520,12 @@ impl Peer {
         quiet(self.barred_at).max(doubt)
     }
 
-    /// It said goodbye less than a deadtime ago.
+    /// It said goodbye so lately that no new run of it can have taken anything since: the goodbye is younger than the beat
+    /// of mine that it echoes. However long it was on its way counts too, as for consent.
     pub fn left_lately(&self, now: Instant, setup: &Setup) -> bool {
-        self.left && now < self.silent_since + setup.timing.deadtime
+        let Some(session) = self.session.as_ref().filter(|_| self.left) else { return false };
+        let Facts { keepalive, deadtime, .. } = session.facts;
+        session.is_two_way(now, deadtime.min(setup.timing.deadtime) - keepalive.max(setup.timing.keepalive))
     }
 
     /// When the peer's goodbye allows a start: at once, unless somebody untrusted has come after it.
