@@ -344,11 +344,14 @@ impl Peer {
         self.offer = self.nonces.draw();
     }
 
-    /// The haresources of this node have changed, so the peer's differ until it has reloaded too.
+    /// The haresources of this node have changed, so the peer's differ until it has reloaded too. What a goodbye said of
+    /// groups is void with their numbers: a peer that has left is a silent one from now on.
     pub fn part(&mut self, now: Instant) {
         if let Some(session) = self.session.take() {
             self.former = Some(session);
-            self.suspect(now, Untrusted::DifferentHaresources, true);
+            if !core::mem::take(&mut self.left) {
+                self.suspect(now, Untrusted::DifferentHaresources, true);
+            }
         }
     }
 

@@ -100,6 +100,23 @@ fn a_goodbye_that_was_not_used_at_once_waits_for_deadtime() {
     }
 }
 
+#[test]
+fn an_edit_after_the_goodbye_leaves_no_orphan() {
+    let mut pair = Pair::tutorial();
+    pair.spoil(NODE1, GROUP, Verb::Start, Fate::FAILS);
+    pair.power_on(NODE1);
+    pair.power_on(NODE2);
+    pair.within(SECS(5)).owner(GROUP, NODE2);
+    pair.order(NODE2, Order::Leave);
+    pair.within(FRAMES).off(NODE2);
+    pair.files(NODE1).digest = [8; 8];
+    pair.reload(NODE1);
+    pair.within(DEADTIME + FRAMES).peer(NODE1, PeerState::Dead);
+    pair.repair(NODE1);
+    pair.order(NODE1, Order::Clear(only(GROUP)));
+    pair.within(SECS(5)).owner(GROUP, NODE1);
+}
+
 /// Longer than sequence numbers last without an answer.
 #[test]
 fn a_goodbye_stands_for_as_long_as_the_peer_is_away() {
