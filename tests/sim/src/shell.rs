@@ -105,6 +105,19 @@ impl World {
             bytes.extend_from_slice(parcel.bytes());
             parcels.push(parcel);
         }
+        if self.timeline.has_frames() {
+            for parcel in &parcels {
+                match parcel {
+                    Parcel::Whole(frame) => {
+                        self.relate(format_args!("node{} reads on link {link} {}", side + 1, told::Frame(frame)))
+                    }
+                    Parcel::Raw(bytes) => {
+                        self.relate(format_args!("node{} reads on link {link} {} bytes", side + 1, bytes.len()))
+                    }
+                }
+            }
+        }
+        let it = &mut self.boxes[side];
         let (local, until) = (it.clock.local(self.now), it.wait.map(|(until, _)| until));
         let Some(node) = it.node.as_ref() else { return false };
         let before = Before::of(node, until.is_some_and(|until| until <= local));
@@ -189,6 +202,9 @@ impl World {
             taken: Cell::new(false),
             bytes: bytes.to_vec(),
         });
+        if self.timeline.has_frames() {
+            self.relate(format_args!("node{} sends on link {link} {}", side + 1, told::Frame(&frame)));
+        }
         self.boxes[side].last_sent = self.now;
         self.remember(&frame);
         let (oracle, scene) = self.watch();
