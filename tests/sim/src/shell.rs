@@ -274,6 +274,7 @@ impl World {
         let number = self.frames;
         let resource = &mut self.boxes[side].resources[usize::from(group)];
         resource.step = Some(Step { number, verb, ok });
+        resource.waits = false;
         resource.ours = verb == Verb::Start;
         match verb {
             Verb::Start => {
@@ -314,7 +315,11 @@ impl World {
         if it.frozen.is_some_and(|frozen| frozen.whole_machine) {
             return self.after(self.scenario.step, What::StepEnds { side, group, number });
         }
-        resource.step = None;
+        if resource.waits && step.ok {
+            let pause = self.scenario.timing[side].keepalive;
+            return self.after(pause, What::StepEnds { side, group, number });
+        }
+        (resource.step, resource.waits) = (None, false);
         match step.verb {
             Verb::Start => {}
             Verb::Inventory => {
