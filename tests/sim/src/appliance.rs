@@ -268,9 +268,9 @@ impl Appliance {
 
 impl Files {
     /// The peer signs beats with a listed key: those of before are forgotten.
-    pub fn forget_keys(&mut self, parcels: &[Parcel]) {
+    pub fn forget_keys(&mut self, mut keys: impl Iterator<Item = u8>) {
         let listed = |id: u8| self.keys[..self.listed.min(self.keys.len())].iter().any(|(key, _)| *key == id);
-        if self.keys.len() > self.listed && parcels.iter().filter_map(Parcel::beat_key).any(listed) {
+        if self.keys.len() > self.listed && keys.any(listed) {
             self.keys.truncate(self.listed);
         }
     }

@@ -58,16 +58,6 @@ impl Parcel {
     }
 }
 
-impl Parcel {
-    /// The number of the key that a whole beat is signed with.
-    pub fn beat_key(&self) -> Option<u8> {
-        match self {
-            Self::Whole(frame) if frame.beat.is_some() => body(&frame.bytes)?.get(1).map(|byte| byte >> 1 & 0xf),
-            _ => None,
-        }
-    }
-}
-
 /// The body of the one frame in `bytes`.
 pub fn body(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut deframer = Deframer::default();

@@ -130,9 +130,12 @@ impl World {
         let it = &mut self.boxes[side];
         if let Some(node) = &mut it.node {
             node.handle(local, Input::Bytes { link: link as u8, bytes: &bytes[cut..] });
-            if node.silent_since() == local {
-                it.read.forget_keys(&parcels);
-            }
+            let others = parcels.iter().filter_map(|parcel| match parcel {
+                Parcel::Whole(frame) => Some(frame).filter(|frame| frame.from != side),
+                Parcel::Raw(_) => None,
+            });
+            let keys = others.filter(|frame| before.has_heard(node, link, frame)).filter_map(|frame| frame.key());
+            it.read.forget_keys(keys);
             let (oracle, scene) = self.watch();
             oracle.delivered(&scene, side, link, &parcels, &before);
             self.drain(side);
