@@ -48,6 +48,9 @@ impl Oracle {
     pub fn delivered(&mut self, scene: &Scene<'_>, side: Side, link: usize, parcels: &[Parcel], before: &Before) {
         let Some(node) = scene.node(side) else { return };
         let local = scene.local(side);
+        if parcels.iter().any(is_frame) {
+            self.watches[side].reached_at = scene.now;
+        }
         let first = parcels.iter().any(|parcel| is_first(side, link, parcel));
         let fresh: Vec<_> = parcels.iter().filter_map(|parcel| self.fresh(side, link, parcel)).collect();
         let moved = node.silent_since() == local && before.silent_since != local;
@@ -198,6 +201,11 @@ impl Oracle {
 fn is_of_stranger(scene: &Scene<'_>, to: Side, frame: &Frame) -> bool {
     let it = &scene.boxes[frame.from];
     frame.life == it.life && it.node.is_some() && (it.mask.is_some() || scene.boxes[to].mask.is_some())
+}
+
+/// Something that a node takes for a frame, whoever has sent it.
+fn is_frame(parcel: &Parcel) -> bool {
+    matches!(parcel, Parcel::Whole(_)) || crate::frame::body(parcel.bytes()).is_some()
 }
 
 /// A frame of the other node that comes on its link for the first time.

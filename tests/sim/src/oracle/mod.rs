@@ -101,6 +101,8 @@ struct Watch {
     accepted_before: Option<Instant>,
     /// Since when beats have been accepted without a gap, by the world's clock.
     streak: Option<Instant>,
+    /// The last whole frame of anybody that reached it, by the world's clock.
+    reached_at: Instant,
     /// Since when whole frames of the peer have arrived without a gap, and the last of them.
     arriving: Option<(Instant, Instant)>,
     /// Last hello of a masked peer, where it forbids and where it only delays, by the node's own clock.
