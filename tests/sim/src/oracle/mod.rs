@@ -241,6 +241,8 @@ impl Oracle {
             disturbed_at: scene.now,
             // The kernel outlives the daemon.
             paused_until: self.watches[side].paused_until,
+            // And so does what a claim has put into it.
+            started: std::mem::take(&mut self.watches[side].started),
             own_lease: scene.boxes[side].read.guard.lease.unwrap_or_default(),
             ..Watch::new(scene.groups(), scene.scenario.links.len())
         };
