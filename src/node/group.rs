@@ -51,7 +51,9 @@ pub(super) struct Scene<'a> {
     pub now: Instant,
     /// The live peer's newest word on this group.
     pub theirs: Option<&'a GroupWord>,
-    /// That word is young enough to stop a group for: two keepalives, and said since this node's last stall.
+    /// The word that HEAL judges by: that one, or one that was on its way when the last link was lost.
+    pub rival: Option<&'a GroupWord>,
+    /// The newest word is young enough to stop a group for: two keepalives, and said since this node's last stall.
     pub fresh: bool,
     /// The latest of my beats that the peer had heard, and whether it is young enough to consent to.
     pub echo: u64,
@@ -552,15 +554,15 @@ impl Group {
     }
 
     /// A goodbye that could not be used at once, since this node was blind, say, is one of a run that is over: the next may
-    /// hold the group already. The VIP tells, as after silence.
+    /// hold the group already. The VIP tells, as after silence; where none can be asked for, only silence is left.
     fn may_believe_goodbye(&self, scene: &Scene<'_>, fx: &mut Effects) -> bool {
         if scene.left_lately {
             return true;
         }
-        let silent = self.look(Instant::ZERO, scene).is_ok();
         let asked = self.setup.has_vip && scene.guard.probes;
-        fx.judge |= silent && asked && !scene.swept;
-        silent && (scene.swept || !asked)
+        let silent = self.look(Instant::ZERO, scene).is_ok() && (asked || scene.silent >= scene.deadtime);
+        fx.judge |= silent && !scene.swept;
+        silent && scene.swept
     }
 
     /// ACQUIRE c, d and e: a claim, which nobody has consented to.
@@ -756,7 +758,7 @@ impl Group {
 
     /// HEAL 1 and 2: whether this node must let go of what both hold. A function of the two words alone.
     fn must_yield(&mut self, scene: &Scene<'_>, fx: &mut Effects) -> Option<Cause> {
-        let Some(theirs) = scene.theirs.filter(|theirs| theirs.state.holds()) else {
+        let Some(theirs) = scene.rival.filter(|theirs| theirs.state.holds()) else {
             self.kept = false;
             return None;
         };

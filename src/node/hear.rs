@@ -222,7 +222,8 @@ impl Node {
             self.speech.answer_at_once();
         }
         self.peer.lives(self.now);
-        if interval >= timing.deadtime {
+        // HEAL: whoever was silent, or begins a session, learns at once that it is heard.
+        if first || interval >= timing.deadtime {
             self.speech.answer_at_once();
         }
         if !first && interval > timing.warntime {

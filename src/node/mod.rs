@@ -332,6 +332,7 @@ impl Node {
         (self.setup.run, self.setup.seed, self.setup.links) = (old.run, old.seed, old.links);
         self.renewal.reload(self.setup.guard.lease);
         self.peer.withdraw_offer();
+        self.peer.forget_stranger();
         self.speech.hurry(self.now);
         if self.setup.digest != old.digest {
             self.peer.part(self.now);
@@ -586,18 +587,19 @@ impl Node {
         let session = peer.session.as_ref();
         let news = session.and_then(|session| session.news.as_ref());
         let word = news.and_then(|news| news.beat.groups.get(usize::from(number)));
-        let alive = peer.is_alive(now, setup);
+        let (alive, heard) = (peer.is_alive(now, setup), peer.is_heard(now, setup));
         let facts = session.map(|session| &session.facts);
         let keepalive = facts.map_or(setup.timing.keepalive, |facts| facts.keepalive.max(setup.timing.keepalive));
         let deadtime = facts.map_or(setup.timing.deadtime, |facts| facts.deadtime.min(setup.timing.deadtime));
         let scene = Scene {
             now,
             theirs: word.filter(|_| alive),
+            rival: word.filter(|_| heard),
             fresh: news.is_some_and(|news| now < news.at + keepalive.times(2) && news.echo >= peer.stall_floor),
             echo: news.map_or(0, |news| news.echo),
             echo_young: link::within(news.and_then(|news| news.echo_sent), now, deadtime - keepalive),
             next_seq: session.map_or(1, |session| session.tx_seq() + 1),
-            two_way: alive && session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime)),
+            two_way: heard && session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime)),
             unheard: session.is_some_and(|session| session.is_unheard(keepalive.times(2))),
             goodbye: word.filter(|_| peer.goodbye_at(setup, group.has_vip()).is_some_and(|at| at <= now)),
             left_lately: peer.left_lately(now, setup),

@@ -3,7 +3,7 @@
 use super::callers::{Caller, Callers};
 use super::digest::{Digest, Lens, maybe, nonce_name};
 use super::link::within;
-use super::session::Session;
+use super::session::{Facts, Session};
 use super::setup::Setup;
 use crate::lease::{self, PROBE_WAIT, PROBES};
 use crate::time::{Duration, Instant};
@@ -332,17 +332,26 @@ impl Peer {
         if outlives { former } else { told }
     }
 
+    /// Another setup: whoever was not to be trusted may be the peer now. An answer to such a hello would let it begin a
+    /// session that this node cannot enter, not knowing what the hello told.
+    pub fn forget_stranger(&mut self) {
+        self.stranger = None;
+    }
+
     /// What was offered with another setup begins no session: the peer would not know the new one, and this node not the
     /// hello that the peer's beats are signed over.
     pub fn withdraw_offer(&mut self) {
         self.offer = self.nonces.draw();
     }
 
-    /// The haresources of this node have changed, so the peer's differ until it has reloaded too.
+    /// The haresources of this node have changed, so the peer's differ until it has reloaded too. What a goodbye said of
+    /// groups is void with their numbers: a peer that has left is a silent one from now on.
     pub fn part(&mut self, now: Instant) {
         if let Some(session) = self.session.take() {
             self.former = Some(session);
-            self.suspect(now, Untrusted::DifferentHaresources, true);
+            if !core::mem::take(&mut self.left) {
+                self.suspect(now, Untrusted::DifferentHaresources, true);
+            }
         }
     }
 
@@ -381,10 +390,14 @@ impl Peer {
     }
 
     pub fn is_alive(&self, now: Instant, setup: &Setup) -> bool {
-        self.session.is_some()
-            && !self.left
-            && self.unplugged.is_none()
-            && now < self.silent_since + setup.timing.deadtime
+        self.unplugged.is_none() && self.is_heard(now, setup)
+    }
+
+    /// Whether what it said last still stands where both hold a group (HEAL): it is alive, or that was on its way when the
+    /// last link lost its other end. To whoever sent it, it was a word of the living.
+    pub fn is_heard(&self, now: Instant, setup: &Setup) -> bool {
+        let after = self.unplugged.is_none_or(|lost| self.silent_since >= lost);
+        self.session.is_some() && !self.left && after && now < self.silent_since + setup.timing.deadtime
     }
 
     /// Why somebody untrusted is present; beside a live session such frames are only counted.
@@ -510,9 +523,12 @@ impl Peer {
         quiet(self.barred_at).max(doubt)
     }
 
-    /// It said goodbye less than a deadtime ago.
+    /// It said goodbye so lately that no new run of it can have taken anything since: the goodbye is younger than the beat
+    /// of mine that it echoes. However long it was on its way counts too, as for consent.
     pub fn left_lately(&self, now: Instant, setup: &Setup) -> bool {
-        self.left && now < self.silent_since + setup.timing.deadtime
+        let Some(session) = self.session.as_ref().filter(|_| self.left) else { return false };
+        let Facts { keepalive, deadtime, .. } = session.facts;
+        session.is_two_way(now, deadtime.min(setup.timing.deadtime) - keepalive.max(setup.timing.keepalive))
     }
 
     /// When the peer's goodbye allows a start: at once, unless somebody untrusted has come after it.

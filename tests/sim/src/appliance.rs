@@ -36,6 +36,8 @@ pub struct Resource {
     pub runs: bool,
     /// The step under way.
     pub step: Option<Step>,
+    /// Its start waits for a renewal: no VIP is added without a lease.
+    pub waits: bool,
     /// The present daemon has begun to start it, and not to stop it: it renews the VIP.
     pub ours: bool,
     /// When the kernel ends the VIP by itself; none where it never does.
@@ -224,7 +226,9 @@ impl Appliance {
             queue.clear();
         });
         // Its children die with it or are killed by the next run: their ends are nobody's news.
-        self.resources.iter_mut().for_each(|resource| (resource.step, resource.ours) = (None, false));
+        self.resources
+            .iter_mut()
+            .for_each(|resource| (resource.step, resource.ours, resource.waits) = (None, false, false));
     }
 
     /// What a new daemon on this box is told.
@@ -264,9 +268,9 @@ impl Appliance {
 
 impl Files {
     /// The peer signs beats with a listed key: those of before are forgotten.
-    pub fn forget_keys(&mut self, parcels: &[Parcel]) {
+    pub fn forget_keys(&mut self, mut keys: impl Iterator<Item = u8>) {
         let listed = |id: u8| self.keys[..self.listed.min(self.keys.len())].iter().any(|(key, _)| *key == id);
-        if self.keys.len() > self.listed && parcels.iter().filter_map(Parcel::beat_key).any(listed) {
+        if self.keys.len() > self.listed && keys.any(listed) {
             self.keys.truncate(self.listed);
         }
     }

@@ -32,6 +32,13 @@ pub struct Frame {
     pub bytes: Vec<u8>,
 }
 
+impl Frame {
+    /// The number of the key that it is signed with.
+    pub fn key(&self) -> Option<u8> {
+        body(&self.bytes)?.get(1).map(|byte| byte >> 1 & 0xf)
+    }
+}
+
 /// What reaches a node's device.
 #[derive(Clone, Debug)]
 pub enum Parcel {
@@ -47,16 +54,6 @@ impl Parcel {
         match self {
             Self::Whole(frame) => &frame.bytes,
             Self::Raw(bytes) => bytes,
-        }
-    }
-}
-
-impl Parcel {
-    /// The number of the key that a whole beat is signed with.
-    pub fn beat_key(&self) -> Option<u8> {
-        match self {
-            Self::Whole(frame) if frame.beat.is_some() => body(&frame.bytes)?.get(1).map(|byte| byte >> 1 & 0xf),
-            _ => None,
         }
     }
 }

@@ -40,6 +40,11 @@ impl World {
             resource.lifetime = lifetime;
         }
         (0..groups).for_each(|group| self.expect_end(side, group));
+        for group in 0..groups {
+            if std::mem::take(&mut self.boxes[side].resources[group].waits) {
+                self.add_vip(side, group);
+            }
+        }
     }
 
     /// A kernel with a lease of this length ends it late by the g of its kind at most.
@@ -56,12 +61,19 @@ impl World {
         Lifetime { until, gone: until + late }
     }
 
-    /// A VIP is added, with what remains of the lease.
+    /// A VIP is added, with what remains of the lease. Where nothing remains, or nothing was renewed yet, the start waits
+    /// for the next renewal, as that of the daemon does (src/host/vip/lease.rs).
     pub(crate) fn add_vip(&mut self, side: Side, group: usize) {
         if !self.scenario.has_vip[group] {
             return self.boxes[side].resources[group].vip = true;
         }
-        let lifetime = self.boxes[side].leave.map(|leave| self.lifetime(leave));
+        let it = &mut self.boxes[side];
+        let local = it.clock.local(self.now);
+        let leave = it.leave.filter(|(until, _)| local < *until);
+        if it.read.guard.lease.is_some() && leave.is_none() {
+            return it.resources[group].waits = true;
+        }
+        let lifetime = leave.map(|leave| self.lifetime(leave));
         let resource = &mut self.boxes[side].resources[group];
         (resource.vip, resource.lifetime) = (true, lifetime);
         self.expect_end(side, group);
@@ -72,8 +84,8 @@ impl World {
         let it = &self.boxes[side];
         if let Some(life) = it.resources[group].lifetime.filter(|_| it.resources[group].vip) {
             let at = it.clock.world(life.gone).max(self.now);
-            // One event a group at a time is enough: it finds a later end when it comes.
-            if self.ends[side][group].is_none() {
+            // One event a group at a time is enough: it finds a later end when it comes. A shorter lease ends earlier.
+            if self.ends[side][group].is_none_or(|end| at < end) {
                 self.ends[side][group] = Some(at);
                 self.at(at, What::Expires { side, group });
             }
@@ -82,6 +94,9 @@ impl World {
 
     /// The kernel looks whether a VIP is to go.
     pub(crate) fn expire(&mut self, side: Side, group: usize) {
+        if self.ends[side][group].is_none_or(|end| self.now < end) {
+            return;
+        }
         self.ends[side][group] = None;
         let it = &mut self.boxes[side];
         let local = it.clock.local(self.now);

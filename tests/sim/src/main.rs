@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage: sim run [--seeds N] [--first SEED] [--also SEED] [--jobs N] [--keep-going]
-       sim replay SEED [--lines N]
+       sim replay SEED [--lines N] [--frames]
        sim journal FILE [--inputs]
 A SEED is a decimal number, or a commit's hash, of which the first 16 digits count.";
 

@@ -8,12 +8,14 @@ use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
-/// `sim replay SEED [--lines N]`: the last `N` lines of its timeline, or all.
+/// `sim replay SEED [--lines N] [--frames]`: the last `N` lines of its timeline, or all; with every frame.
 pub fn replay(words: &[String]) -> Result<ExitCode, String> {
     let seed = words.get(1).and_then(|word| seed(word)).ok_or(USAGE)?;
     let lines = flag(words, "--lines")?.and_then(|lines| usize::try_from(lines).ok()).unwrap_or(usize::MAX);
     let scenario = Scenario::draw(seed);
-    let mut world = World::new(scenario.clone(), Timeline::kept());
+    let frames = words.iter().any(|word| word == "--frames");
+    let timeline = if frames { Timeline::kept().with_frames() } else { Timeline::kept() };
+    let mut world = World::new(scenario.clone(), timeline);
     // A panic of the core ends the seed; its story is told all the same.
     let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
     let (verdict, code) = match &lived {

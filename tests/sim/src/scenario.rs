@@ -93,6 +93,8 @@ impl Scenario {
         }
         let longest = |part: fn(&Timing) -> Duration| timing.iter().map(part).max().unwrap_or_default();
         let keepalive = longest(|timing| timing.keepalive);
+        // Later than that by its own keepalive would be a stall at each turn.
+        let soonest = keepalive.min(timing[0].keepalive).min(timing[1].keepalive);
         let hang = rng.span(MS(50), MS(5_000));
         let step = rng.pick(&[MS(2), MS(20), MS(300)]);
         let settle = longest(|timing| timing.initdead).times(3) + longest(|timing| timing.deadtime).times(4);
@@ -106,7 +108,7 @@ impl Scenario {
             has_vip: (0..groups).map(|_| rng.percent(80)).collect(),
             method: rng.pick(&[Method::Crc, Method::Crc, Method::Md5, Method::Md5, Method::Sha1, Method::Sha256]),
             drift: draw_drift(rng, kinds),
-            lag: if kinds.has(Kind::Lag) { rng.span(MS(0), keepalive.part(2)) } else { Duration::ZERO },
+            lag: if kinds.has(Kind::Lag) { rng.span(MS(0), soonest.part(2)) } else { Duration::ZERO },
             lease: lease.then(|| timing[0].deadtime.min(timing[1].deadtime).times(8).part(10)),
             guard: plan.guard,
             stations: plan.stations,

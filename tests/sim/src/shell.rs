@@ -105,6 +105,19 @@ impl World {
             bytes.extend_from_slice(parcel.bytes());
             parcels.push(parcel);
         }
+        if self.timeline.has_frames() {
+            for parcel in &parcels {
+                match parcel {
+                    Parcel::Whole(frame) => {
+                        self.relate(format_args!("node{} reads on link {link} {}", side + 1, told::Frame(frame)))
+                    }
+                    Parcel::Raw(bytes) => {
+                        self.relate(format_args!("node{} reads on link {link} {} bytes", side + 1, bytes.len()))
+                    }
+                }
+            }
+        }
+        let it = &mut self.boxes[side];
         let (local, until) = (it.clock.local(self.now), it.wait.map(|(until, _)| until));
         let Some(node) = it.node.as_ref() else { return false };
         let before = Before::of(node, until.is_some_and(|until| until <= local));
@@ -117,9 +130,12 @@ impl World {
         let it = &mut self.boxes[side];
         if let Some(node) = &mut it.node {
             node.handle(local, Input::Bytes { link: link as u8, bytes: &bytes[cut..] });
-            if node.silent_since() == local {
-                it.read.forget_keys(&parcels);
-            }
+            let others = parcels.iter().filter_map(|parcel| match parcel {
+                Parcel::Whole(frame) => Some(frame).filter(|frame| frame.from != side),
+                Parcel::Raw(_) => None,
+            });
+            let keys = others.filter(|frame| before.has_heard(node, link, frame)).filter_map(|frame| frame.key());
+            it.read.forget_keys(keys);
             let (oracle, scene) = self.watch();
             oracle.delivered(&scene, side, link, &parcels, &before);
             self.drain(side);
@@ -189,6 +205,9 @@ impl World {
             taken: Cell::new(false),
             bytes: bytes.to_vec(),
         });
+        if self.timeline.has_frames() {
+            self.relate(format_args!("node{} sends on link {link} {}", side + 1, told::Frame(&frame)));
+        }
         self.boxes[side].last_sent = self.now;
         self.remember(&frame);
         let (oracle, scene) = self.watch();
@@ -258,6 +277,7 @@ impl World {
         let number = self.frames;
         let resource = &mut self.boxes[side].resources[usize::from(group)];
         resource.step = Some(Step { number, verb, ok });
+        resource.waits = false;
         resource.ours = verb == Verb::Start;
         match verb {
             Verb::Start => {
@@ -298,7 +318,11 @@ impl World {
         if it.frozen.is_some_and(|frozen| frozen.whole_machine) {
             return self.after(self.scenario.step, What::StepEnds { side, group, number });
         }
-        resource.step = None;
+        if resource.waits && step.ok {
+            let pause = self.scenario.timing[side].keepalive;
+            return self.after(pause, What::StepEnds { side, group, number });
+        }
+        (resource.step, resource.waits) = (None, false);
         match step.verb {
             Verb::Start => {}
             Verb::Inventory => {

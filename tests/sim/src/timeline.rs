@@ -7,12 +7,23 @@ use std::fmt::{self, Arguments, Display};
 #[derive(Debug, Default)]
 pub struct Timeline {
     lines: Option<Vec<String>>,
+    frames: bool,
 }
 
 impl Timeline {
     /// One that keeps its lines.
     pub fn kept() -> Self {
-        Self { lines: Some(Vec::new()) }
+        Self { lines: Some(Vec::new()), frames: false }
+    }
+
+    /// With every frame that is sent or read.
+    pub fn with_frames(self) -> Self {
+        Self { frames: true, ..self }
+    }
+
+    /// Somebody wants to read of frames too.
+    pub fn has_frames(&self) -> bool {
+        self.frames && self.is_kept()
     }
 
     /// Somebody wants to read it.

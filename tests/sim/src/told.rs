@@ -62,6 +62,31 @@ fn groups(mask: Groups) -> String {
     format!("group {}", numbers.join(", "))
 }
 
+/// A frame: its number in the seed, and what it says.
+pub struct Frame<'a>(pub &'a crate::frame::Frame);
+
+impl fmt::Display for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(frame) = self;
+        write!(f, "#{}", frame.number)?;
+        if let Some(key) = frame.key() {
+            write!(f, ", key {key}")?;
+        }
+        let Some(beat) = &frame.beat else { return write!(f, ": hello") };
+        write!(f, ": beat {} echoing {},", beat.seq, beat.echo)?;
+        for word in &beat.groups {
+            write!(f, " {}{}", letter(word.state), word.term.0)?;
+            let flags = [(word.ask, "ask"), (word.ordered, "ordered"), (word.granted, "granted")];
+            let flags = flags.into_iter().chain([(word.provisional, "provisional")]);
+            flags.filter(|(set, _)| *set).try_for_each(|(_, flag)| write!(f, " {flag}"))?;
+        }
+        if beat.blind {
+            write!(f, " blind")?
+        }
+        if beat.goodbye { write!(f, " goodbye") } else { Ok(()) }
+    }
+}
+
 /// An event as what comes after a node's name.
 pub struct Told<'a>(pub &'a Event);
 

@@ -55,13 +55,21 @@ impl Oracle {
         lasting && scene.now.since(begin) > patience
     }
 
-    /// Where only daemons die and freeze and the lease is shorter than deadtime, no two kernels ever answer.
+    /// Where only daemons die and freeze and the lease is shorter than deadtime, no two kernels ever answer. Except while
+    /// their files make strangers of the two (UNTRUSTED), or have just been read again: what L1 begins with is a beat that
+    /// has made the round trip since.
     fn look_at_kernels(&mut self, scene: &Scene<'_>, group: usize) {
+        if !scene.trusted() {
+            self.read_at = scene.now;
+        }
+        let two = scene.boxes.iter().all(|it| it.resources[group].vip);
+        let met = self.watches.iter().all(|watch| round_trip_since(scene, watch, self.read_at));
+        self.estranged[group] = self.read_at == scene.now || self.estranged[group] && (two || !met);
         let kinds = scene.scenario.kinds;
         let harmless = !kinds.iter().any(Kind::is_of_links)
             && ![Kind::Pause, Kind::Stranger, Kind::Lag].iter().any(|kind| kinds.has(*kind));
         let leased = scene.scenario.lease.is_some() && scene.scenario.has_vip[group];
-        if leased && harmless && scene.boxes.iter().all(|it| it.resources[group].vip) {
+        if leased && harmless && two && !self.estranged[group] {
             self.accuse(
                 scene.now,
                 "L1",

@@ -15,6 +15,8 @@ pub struct Before {
     alive: bool,
     states: Vec<State>,
     links: Vec<LinkState>,
+    /// What it had received on each link that was good.
+    received: Vec<u64>,
     /// Its own deadline had come too: not everything that changes comes of the bytes.
     due: bool,
 }
@@ -27,8 +29,17 @@ impl Before {
             alive: node.peer() == PeerState::Alive,
             states: node.groups().map(|group| group.state).collect(),
             links: node.links().map(|link| link.state).collect(),
+            received: node.links().map(|link| link.counters.rx_frames).collect(),
             due,
         }
+    }
+
+    /// Whether a beat among what was read on a link is the one that was heard last there, in the session that the node is
+    /// in now. One of a session that has ended in this very moment is not, nor one that is played again.
+    pub fn has_heard(&self, node: &Node, link: usize, frame: &Frame) -> bool {
+        let received = node.links().nth(link).map(|it| it.counters.rx_frames);
+        let newest = node.evidence(None).links.get(link).map(|link| link.beat as u16);
+        received > self.received.get(link).copied() && frame.beat.as_ref().is_some_and(|beat| Some(beat.seq) == newest)
     }
 }
 
@@ -37,6 +48,9 @@ impl Oracle {
     pub fn delivered(&mut self, scene: &Scene<'_>, side: Side, link: usize, parcels: &[Parcel], before: &Before) {
         let Some(node) = scene.node(side) else { return };
         let local = scene.local(side);
+        if parcels.iter().any(is_frame) {
+            self.watches[side].reached_at = scene.now;
+        }
         let first = parcels.iter().any(|parcel| is_first(side, link, parcel));
         let fresh: Vec<_> = parcels.iter().filter_map(|parcel| self.fresh(side, link, parcel)).collect();
         let moved = node.silent_since() == local && before.silent_since != local;
@@ -62,7 +76,8 @@ impl Oracle {
         if moved || before.silent_since == local {
             watch.life_at = Some(local);
             fresh.iter().for_each(|frame| frame.taken.set(true));
-            let newest = fresh.iter().filter(|frame| frame.beat.is_some()).max_by_key(|frame| frame.number);
+            let heard = |frame: &&&Rc<Frame>| before.has_heard(node, link, frame);
+            let newest = fresh.iter().filter(heard).max_by_key(|frame| frame.number);
             if let Some(frame) = newest {
                 self.accept(scene, side, frame);
             }
@@ -186,6 +201,11 @@ impl Oracle {
 fn is_of_stranger(scene: &Scene<'_>, to: Side, frame: &Frame) -> bool {
     let it = &scene.boxes[frame.from];
     frame.life == it.life && it.node.is_some() && (it.mask.is_some() || scene.boxes[to].mask.is_some())
+}
+
+/// Something that a node takes for a frame, whoever has sent it.
+fn is_frame(parcel: &Parcel) -> bool {
+    matches!(parcel, Parcel::Whole(_)) || crate::frame::body(parcel.bytes()).is_some()
 }
 
 /// A frame of the other node that comes on its link for the first time.

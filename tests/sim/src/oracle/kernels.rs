@@ -77,7 +77,7 @@ impl Oracle {
         let window = self.window(scene, side);
         let broken = self.lan_broken_at.is_some_and(|at| scene.now.since(at) <= window);
         let together = self.watches[1 - side].started[group]
-            .is_some_and(|(at, claim)| claim && scene.now.since(at) <= PROBE_WAIT.times(PROBES) + window);
+            .is_some_and(|(at, claim)| claim && scene.now.since(at) <= PROBE_WAIT.times(PROBES as u64) + window);
         if !broken && !together {
             self.accuse(
                 scene.now,

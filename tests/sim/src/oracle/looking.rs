@@ -5,18 +5,20 @@ use crate::Side;
 use lubdub::lease;
 use lubdub::node::{By, Eyes, Groups, Hold};
 use lubdub::time::{Duration, Instant};
+use std::collections::VecDeque;
 
 /// w, and how many probes must be in vain, as the rules have them.
 pub(super) const PROBE_WAIT: Duration = Duration::from_millis(10);
-pub(super) const PROBES: u64 = 3;
+pub(super) const PROBES: usize = 3;
+
+/// Probes remembered: the first ones, which show how long it has been silent, and the latest.
+const PROBES_KEPT: usize = 64;
 
 /// What a node knows of one VIP.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Look {
-    /// The first and the third probe since an answer.
-    first: Option<Instant>,
-    third: Option<Instant>,
-    count: u64,
+    /// The latest probes since an answer.
+    probes: VecDeque<Instant>,
     answered_at: Option<Instant>,
     /// What the node was told of its eyes.
     eyes: Option<Eyes>,
@@ -25,15 +27,16 @@ pub(super) struct Look {
 impl Look {
     /// Probes of before prove nothing any more.
     pub fn forget(&mut self) {
-        (self.first, self.third, self.count) = (None, None, 0);
+        self.probes.clear();
     }
 
     fn is_silent(&self, local: Instant, since: Instant) -> bool {
-        let waited = PROBE_WAIT.times(PROBES);
-        let enough = self.first.zip(self.third);
-        enough.is_some_and(|(first, third)| {
-            first >= since && local.since(first) >= waited && local.since(third) >= PROBE_WAIT
-        })
+        let waited = PROBE_WAIT.times(PROBES as u64);
+        // What was asked before says nothing, but does not make what was asked since say less.
+        let mut probes = self.probes.iter().filter(|at| **at >= since);
+        let (first, third) = (probes.next(), probes.nth(PROBES - 2));
+        let enough = first.zip(third);
+        enough.is_some_and(|(first, third)| local.since(*first) >= waited && local.since(*third) >= PROBE_WAIT)
     }
 }
 
@@ -42,11 +45,10 @@ impl Oracle {
     pub fn probed(&mut self, scene: &Scene<'_>, side: Side, group: usize) {
         let look = &mut self.watches[side].looks[group];
         let local = scene.local(side);
-        look.first.get_or_insert(local);
-        look.count += 1;
-        if look.count == PROBES {
-            look.third = Some(local);
+        if look.probes.len() == PROBES_KEPT {
+            look.probes.remove(PROBES);
         }
+        look.probes.push_back(local);
     }
 
     /// A node is told that somebody has a VIP. Another MAC than the peer's counts only where the peer has told none.

@@ -101,6 +101,8 @@ struct Watch {
     accepted_before: Option<Instant>,
     /// Since when beats have been accepted without a gap, by the world's clock.
     streak: Option<Instant>,
+    /// The last whole frame of anybody that reached it, by the world's clock.
+    reached_at: Instant,
     /// Since when whole frames of the peer have arrived without a gap, and the last of them.
     arriving: Option<(Instant, Instant)>,
     /// Last hello of a masked peer, where it forbids and where it only delays, by the node's own clock.
@@ -173,6 +175,10 @@ pub struct Oracle {
     watches: [Watch; 2],
     /// Since when both hold each group.
     double_since: Vec<Option<Instant>>,
+    /// When a daemon last read its files again, or the two did not trust each other.
+    read_at: Instant,
+    /// No beat has made the round trip since then, or both kernels answer for the group since then.
+    estranged: Vec<bool>,
     /// Since when nobody holds each group although somebody could.
     orphan_since: Vec<Option<Instant>>,
     /// Since when exactly one daemon runs.
@@ -205,6 +211,8 @@ impl Oracle {
             churn: 0,
             watches: [watch(), watch()],
             double_since: vec![None; groups],
+            read_at: Instant::ZERO,
+            estranged: vec![false; groups],
             orphan_since: vec![None; groups],
             alone_since: None,
             mandates: vec![orders::Mandate::default(); groups],
@@ -239,6 +247,8 @@ impl Oracle {
             disturbed_at: scene.now,
             // The kernel outlives the daemon.
             paused_until: self.watches[side].paused_until,
+            // And so does what a claim has put into it.
+            started: std::mem::take(&mut self.watches[side].started),
             own_lease: scene.boxes[side].read.guard.lease.unwrap_or_default(),
             ..Watch::new(scene.groups(), scene.scenario.links.len())
         };
@@ -260,6 +270,11 @@ impl Oracle {
             watch.life_at = watch.life_at.map(|at| at + seen);
             watch.looks.iter_mut().for_each(looking::Look::forget);
         }
+    }
+
+    /// A daemon has read its files again.
+    pub fn reloaded(&mut self, scene: &Scene<'_>) {
+        self.read_at = scene.now;
     }
 
     /// A daemon was stopped or goes on.

@@ -3,7 +3,6 @@
 use super::{Oracle, Scene, roughly};
 use crate::Side;
 use crate::appliance::Appliance;
-use crate::kind::Kind;
 use lubdub::node::{Order, PeerState, Refusal};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::beat::State;
@@ -63,8 +62,10 @@ impl Oracle {
         if scene.now.since(since) > roughly(patience) {
             self.accuse(scene.now, "L2", format_args!("group {group} has no owner since {since:?}"));
         }
+        // What others send while the peer is dead may forbid a start for as long as it comes, and delay it by initdead.
+        let reached = (0..2).filter(|side| states[*side].is_some()).map(|side| self.watches[side].reached_at).max();
         if let Some(alone) = self.alone_since
-            && scene.now.since(since.max(alone)) > roughly(patience_alone(scene))
+            && scene.now.since(since.max(alone).max(reached.unwrap_or_default())) > roughly(patience_alone(scene))
         {
             self.accuse(
                 scene.now,
@@ -122,13 +123,9 @@ fn leases(scene: &Scene<'_>) -> Duration {
     lubdub::lease::silence(lease).times(2)
 }
 
-/// How long a node that is alone leaves a group without an owner: it waits for one that it has never heard, or for the
-/// last frames of a stranger to grow old. Frames that others send may hold it up for longer.
+/// How long a node that is alone and hears nothing leaves a group without an owner: it waits for one that it has never
+/// heard, or for the last frames of others to grow old.
 fn patience_alone(scene: &Scene<'_>) -> Duration {
-    let kinds = scene.scenario.kinds;
-    if [Kind::Forgery, Kind::Replay, Kind::Flood].iter().any(|kind| kinds.has(*kind)) {
-        return Duration::from_secs(3600);
-    }
     let turns =
         leases(scene) + scene.scenario.keepalive().times(4) + scene.scenario.lag.times(4) + Duration::from_millis(50);
     scene.scenario.initdead() + scene.scenario.deadtime().times(2) + turns

@@ -136,6 +136,15 @@ impl World {
             let life = it.life;
             self.after(self.scenario.deadtime(), What::PutsBack { side, life });
         }
+        if self.timeline.has_frames() {
+            let keys = self.boxes.each_ref().map(|it| it.read.keys.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+            let listed = self.boxes.each_ref().map(|it| it.read.listed);
+            self.relate(format_args!(
+                "the nodes have the keys {keys:?}, of which so many are in their files: {listed:?}"
+            ));
+        }
+        let (oracle, scene) = self.watch();
+        oracle.reloaded(&scene);
         self.note_distrust();
         self.drain(side);
     }

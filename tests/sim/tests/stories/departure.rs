@@ -82,6 +82,41 @@ fn a_node_whose_stop_failed_does_not_leave() {
     pair.within(FRAMES).owner(GROUP, NODE2);
 }
 
+/// The daemon that said it may be another by then, and nobody can be asked for a group without a VIP: such a goodbye counts
+/// no more than silence.
+#[test]
+fn a_goodbye_that_was_not_used_at_once_waits_for_deadtime() {
+    for late in [0, 150, 220, 260] {
+        let mut pair = Pair::tutorial().settled();
+        pair.spoil(NODE1, GROUP, Verb::Stop, Fate::takes(MS(late)));
+        pair.order(NODE1, Order::Standby(only(GROUP)));
+        pair.within(FRAMES).state(NODE1, GROUP, State::Stopping);
+        pair.order(NODE2, Order::Leave);
+        let said = pair.now();
+        pair.within(FRAMES).off(NODE2);
+        pair.within(SECS(1)).state(NODE1, GROUP, State::Held);
+        let waited = pair.now().since(said);
+        assert_eq!(waited >= DEADTIME, late > 200, "{late} ms: {waited:?}");
+    }
+}
+
+#[test]
+fn an_edit_after_the_goodbye_leaves_no_orphan() {
+    let mut pair = Pair::tutorial();
+    pair.spoil(NODE1, GROUP, Verb::Start, Fate::FAILS);
+    pair.power_on(NODE1);
+    pair.power_on(NODE2);
+    pair.within(SECS(5)).owner(GROUP, NODE2);
+    pair.order(NODE2, Order::Leave);
+    pair.within(FRAMES).off(NODE2);
+    pair.files(NODE1).digest = [8; 8];
+    pair.reload(NODE1);
+    pair.within(DEADTIME + FRAMES).peer(NODE1, PeerState::Dead);
+    pair.repair(NODE1);
+    pair.order(NODE1, Order::Clear(only(GROUP)));
+    pair.within(SECS(5)).owner(GROUP, NODE1);
+}
+
 /// Longer than sequence numbers last without an answer.
 #[test]
 fn a_goodbye_stands_for_as_long_as_the_peer_is_away() {

@@ -65,6 +65,42 @@ fn the_loser_drops_its_vip_before_it_says_that_it_stops() {
     assert!(pair.answers(NODE2, GROUP));
 }
 
+/// The verdict was on its way when the cables were pulled again: whoever sent it counts on it.
+#[test]
+fn a_heal_that_ends_with_a_frame_on_its_way_leaves_one_owner() {
+    let pair = Pair::leased_with(|it| {
+        Pair::with_lines(it);
+        it.has_vip = vec![false];
+    });
+    let mut pair = partitioned(pair.settled());
+    // node1 hears first, and node2 is the one that learns from the answer that both hold.
+    pair.mend_from(NODE2);
+    pair.within(KEEPALIVE + FRAMES).peer(NODE1, PeerState::Alive);
+    pair.mend_all();
+    pair.within(KEEPALIVE + FRAMES).note(NODE2, "node2 keeps it", |event| matches!(event, Event::Kept { .. }));
+    assert!(pair.has(NODE1, GROUP), "the verdict is on its way");
+    pair.unplug(SERIAL);
+    pair.unplug(ETHERNET);
+    pair.within(FRAMES).owner(GROUP, NODE2);
+}
+
+/// A handshake ends the silence, not a beat: the first beat of the session is answered at once too.
+#[test]
+fn a_partition_that_ends_with_a_new_session_heals_as_soon() {
+    for phase in 0..20 {
+        let mut pair = partitioned(Pair::with(|it| it.links.truncate(1)).settled());
+        pair.run(MS(phase * 5));
+        pair.reload(NODE2);
+        pair.run(SECS(1));
+        let healed = pair.now();
+        pair.mend_all();
+        let began = |event| matches!(event, Event::Session { .. });
+        pair.within(KEEPALIVE.times(2) + FRAMES)
+            .that("a session begins", |pair| BOTH.iter().any(|side| pair.noted(*side, healed).any(began)));
+        pair.within(FRAMES).owner(GROUP, NODE2);
+    }
+}
+
 #[test]
 fn any_one_link_heals_a_partition() {
     for link in [SERIAL, ETHERNET] {

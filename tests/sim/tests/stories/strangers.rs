@@ -71,6 +71,22 @@ fn in_the_middle_of_an_edit_a_death_is_a_death() {
     }
 }
 
+/// Whatever the phases of the two nodes' beats are: a beat or two after the files agree, and before anybody could take
+/// the other for dead.
+#[test]
+fn two_strangers_that_become_a_pair_meet_soon() {
+    for phase in 0..40 {
+        let mut pair = Pair::with(|it| it.links = vec![lubdub::node::LinkKind::Broadcast]).settled();
+        pair.files(NODE1).digest = [8; 8];
+        pair.reload(NODE1);
+        pair.run(MS(1000 + phase * 37));
+        pair.files(NODE2).digest = [8; 8];
+        pair.reload(NODE2);
+        pair.within(KEEPALIVE.times(2) + FRAMES)
+            .that("both are alive", |pair| BOTH.iter().all(|side| pair.peer(*side) == PeerState::Alive));
+    }
+}
+
 /// Whatever the phases of the two nodes' beats are when the files change.
 #[test]
 fn a_rolling_edit_of_haresources_moves_nothing() {
