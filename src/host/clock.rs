@@ -24,7 +24,8 @@ pub fn now() -> Instant {
 
 /// Zero for what is negative. Both parts have 32 bits on 32-bit machines, where the product would not fit after an hour.
 fn micros(t: TimeSpec) -> u64 {
-    let [seconds, nanos] = [i64::from(t.tv_sec()), i64::from(t.tv_nsec())].map(|part| u64::try_from(part).unwrap_or(0));
+    let seconds = u64::try_from(t.tv_sec()).unwrap_or(0);
+    let nanos = u64::try_from(t.tv_nsec()).unwrap_or(0);
     seconds * 1_000_000 + nanos / 1_000
 }
 
