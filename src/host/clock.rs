@@ -19,15 +19,21 @@ use super::sys::{self, Source};
 /// The time since boot, suspend included, in whole microseconds. Answered by the vDSO: no system call.
 pub fn now() -> Instant {
     let t = clock_gettime(ClockId::CLOCK_BOOTTIME).expect("Linux has had CLOCK_BOOTTIME since 2.6.39");
-    // Neither part is negative on a clock that began at boot.
-    Instant::from_micros(t.tv_sec().unsigned_abs() * 1_000_000 + t.tv_nsec().unsigned_abs() / 1_000)
+    Instant::from_micros(micros(t))
+}
+
+/// Zero for what is negative. Both parts have 32 bits on 32-bit machines, where the product would not fit after an hour.
+fn micros(t: TimeSpec) -> u64 {
+    let seconds = u64::try_from(t.tv_sec()).unwrap_or(0);
+    let nanos = u64::try_from(t.tv_nsec()).unwrap_or(0);
+    seconds * 1_000_000 + nanos / 1_000
 }
 
 /// The wall clock, in microseconds since 1970 (UTC): for the stamp on a line that people read, and for nothing else.
 pub fn wall() -> u64 {
     let t = clock_gettime(ClockId::CLOCK_REALTIME).expect("Linux has always had CLOCK_REALTIME");
     // A clock set to before 1970 is shown as 1970.
-    u64::try_from(t.tv_sec()).map_or(0, |seconds| seconds * 1_000_000 + t.tv_nsec().unsigned_abs() / 1_000)
+    if t.tv_sec() < 0 { 0 } else { micros(t) }
 }
 
 /// One deadline. A timerfd fires at the microsecond asked for; tokio's own timer wheel rounds up to the next millisecond.
