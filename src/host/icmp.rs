@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_question_byte_for_byte() {
-        let sum = [0x2f, 0x2b];
+        let sum = [0xd4, 0xa0];
         let expected = [8, 0, sum[0], sum[1], 0x12, 0x34, 0xab, 0xcd, b'l', b'u', b'b', b'd', b'u', b'b', b'!', b'!'];
         assert_eq!(ECHO.request(Ipv4Addr::LOCALHOST.into()), expected);
         assert_eq!(checksum(&expected), 0);
