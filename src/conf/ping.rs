@@ -4,14 +4,14 @@ use super::PINGS_MAX;
 use super::diagnostic::Reporter;
 use super::lexer::{Word, Words};
 use super::phrase::say;
-use core::net::Ipv4Addr;
+use core::net::IpAddr;
 use heapless::Vec;
 
 /// One station to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PingNode<'a> {
     /// Its address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// The `ping_group` that it is in, where one answer speaks for all.
     pub group: Option<&'a str>,
 }
@@ -53,13 +53,18 @@ impl<'a> Pings<'a> {
     }
 }
 
-fn read_address<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<Ipv4Addr> {
+fn read_address<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<IpAddr> {
     let remedy = say("write the address of a station that is always on, for example the router's");
-    let Ok(address) = word.text.parse::<Ipv4Addr>() else {
-        report.error(word.place, say("`{}` is not an IPv4 address").with(word.text), remedy);
+    let Ok(address) = word.text.parse::<IpAddr>() else {
+        report.error(word.place, say("`{}` is not an address").with(word.text), remedy);
         return None;
     };
-    if address.is_unspecified() || address.is_loopback() || address.octets()[0] >= 224 {
+    let foreign = match address {
+        IpAddr::V4(address) => address.octets()[0] < 224,
+        // A link-local one says nothing of the link.
+        IpAddr::V6(address) => !address.is_multicast() && !address.is_unicast_link_local(),
+    };
+    if address.is_unspecified() || address.is_loopback() || !foreign {
         let message = say("`{}` cannot be the address of another host").with(word.text);
         report.error(word.place, message, remedy);
         return None;

@@ -9,6 +9,7 @@ use lubdub::node::{GroupSetup, LinkKind, Setup, Timing};
 use lubdub::wire::auth;
 use sha2::{Digest, Sha256};
 
+use super::eyes::PingNode;
 use super::leases;
 use super::resources::{GroupPlan, Item};
 use super::vip::{VipSpec, route};
@@ -98,6 +99,13 @@ fn mac(interface: &str) -> Option<[u8; 6]> {
     let text = fs::read_to_string(Path::new("/sys/class/net").join(interface).join("address")).ok()?;
     let bytes: Option<Vec<u8>> = text.trim().split(':').map(|byte| u8::from_str_radix(byte, 16).ok()).collect();
     bytes?.try_into().ok()
+}
+
+/// Whom to ping.
+pub fn pings(config: &Config<'_>) -> Vec<PingNode> {
+    let node =
+        |node: &lubdub::conf::PingNode<'_>| PingNode { address: node.address, group: node.group.map(str::to_owned) };
+    config.pings.iter().map(node).collect()
 }
 
 /// What each group runs.

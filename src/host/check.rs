@@ -68,22 +68,13 @@ pub fn check(config_dir: &Path, node: &str, offline: bool, json: bool, fine_leas
     let Some(config) = texts.read(node, &mut diagnostics) else {
         return Report::new(node, &diagnostics, &[]).print(None, json);
     };
-    let (mut findings, fine) = match offline {
+    let (findings, fine) = match offline {
         true => (Vec::new(), Fine::Assumed),
         false => (probe(&config, config_dir), fine_lease(&addresses(&config)).map_or_else(Fine::Absent, Fine::there)),
     };
-    findings.extend(unasked(&config));
     let guarantee = texts.judge(&config, fine.is_available(), &mut diagnostics);
     let statement = Statement::new(&config, guarantee, fine);
     Report::new(node, &diagnostics, &findings).print(Some((&config, &statement)), json)
-}
-
-/// What is read and does not protect anybody yet.
-pub fn unasked(config: &Config<'_>) -> Option<Finding> {
-    let message =
-        || "`ping` nodes are read, but not asked yet: an owner gives its VIPs up by lost carrier alone".to_owned();
-    let remedy = "rely on the carrier of the VIP's interface, and on the stations that are heard there";
-    (!config.pings.is_empty()).then(|| Finding::warning(message(), remedy))
 }
 
 /// The addresses that move with the groups.

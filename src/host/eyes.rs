@@ -5,21 +5,24 @@
 //! is taken anew when answers stop: what silences an owner for this node may be a switch.
 
 mod ears;
+mod echo;
 mod filter;
 mod lan;
 mod lans;
 mod look;
 mod pace;
+mod pings;
 mod stations;
 mod strangers;
 
+pub use pings::{PingNews, PingNode, PingReport};
 pub use strangers::{Stranger, shown};
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::task::Context;
 
-use lubdub::node::{self, By, Groups, Input};
+use lubdub::node::{self, By, Groups, Input, Timing};
 use lubdub::time::{Duration, Instant};
 use nix::net::if_::if_nametoindex;
 
@@ -28,8 +31,10 @@ use super::netlink::Address;
 use super::resources::Event;
 use super::vip::{Place, VipSpec, Vips};
 use ears::{Claim, Ears, NeverPause};
+use echo::Echoes;
 use lans::Lans;
 use look::Look;
+use pings::Pings;
 use strangers::{Claimants, Due, Questions};
 
 /// The MAC of an Ethernet station.
@@ -48,7 +53,8 @@ pub enum Sighting {
     /// Somebody else said that it has a VIP of the group, asked or not.
     Answered { group: u8, by: By },
     /// What silence is worth, when the looking begins and whenever it changes; of a group that is not looked for, that its
-    /// carrier went ([`Sight::Cut`]) or is back ([`Sight::Closed`]).
+    /// carrier went ([`Sight::Cut`]), that every `ping` node is silent ([`Sight::Silent`]), or that it is so no more
+    /// ([`Sight::Closed`]).
     Eyes { group: u8, sight: Sight },
 }
 
@@ -57,8 +63,11 @@ pub enum Sighting {
 pub enum Sight {
     /// No carrier, or no interface.
     Cut,
+    /// Every `ping` node has been silent for deadtime.
+    Silent,
     /// A carrier, and no station was heard since the looking or the silence began, although some are known. They are
-    /// known by their ARP: on a LAN of IPv6 alone the carrier has to do.
+    /// known by their ARP: on a LAN of IPv6 alone the carrier has to do. Where there are `ping` nodes one of them must have
+    /// answered.
     Closed,
     /// It would: one was heard since, or none was ever there to be heard.
     Open,
@@ -72,6 +81,7 @@ impl From<Sighting> for Input<'static> {
             Sighting::Eyes { group, sight } => {
                 let eyes = match sight {
                     Sight::Cut => node::Eyes::Cut,
+                    Sight::Silent => node::Eyes::Silent,
                     Sight::Closed => node::Eyes::Closed,
                     Sight::Open => node::Eyes::Open,
                 };
@@ -96,8 +106,12 @@ pub struct Eyes {
     lans: Lans,
     ears: Ears,
     looks: Vec<Look>,
-    /// The groups that are known to be out of sight: also one that is not looked for, whose owner must know it.
+    /// The groups that are known to be out of sight for want of a carrier, or of an answer from any `ping` node: also one
+    /// that is not looked for, whose owner must know it.
     cut: Groups,
+    silent: Groups,
+    pings: Pings,
+    echoes: Echoes,
     questions: Questions,
     /// Interfaces or addresses may have changed.
     stale: bool,
@@ -116,6 +130,9 @@ impl Eyes {
             ears: Ears::new(Vec::new(), &[]).0,
             looks: Vec::new(),
             cut: 0,
+            silent: 0,
+            pings: Pings::none(),
+            echoes: Echoes::none(),
             questions: Questions::new(false),
             stale: true,
             sample_at: None,
@@ -142,11 +159,34 @@ impl Eyes {
         self.ears = ears;
         self.looks.clear();
         // The numbers may mean other groups now: what was told is told anew.
-        self.cut = if self.cut == 0 { 0 } else { Groups::MAX };
+        for told in [&mut self.cut, &mut self.silent] {
+            *told = if *told == 0 { 0 } else { Groups::MAX };
+        }
         self.questions = Questions::new(!self.vips.is_empty());
         self.sample_at = (!self.vips.is_empty()).then_some(Instant::ZERO);
         self.stale = true;
         reasons
+    }
+
+    /// Asks these `ping` nodes from now on. Returns why some are not. To be called within the runtime.
+    pub fn ping(&mut self, nodes: Vec<PingNode>, timing: Timing, now: Instant) -> Vec<String> {
+        self.pings.ask(nodes, timing, now);
+        let addresses: Vec<IpAddr> = self.pings.addresses().collect();
+        let reasons;
+        (self.echoes, reasons) = Echoes::new(&addresses);
+        // Whether they are silent is another question now.
+        self.stale = true;
+        reasons
+    }
+
+    /// How the `ping` nodes fare, in the order of ha.cf.
+    pub fn pings(&self) -> impl Iterator<Item = PingReport> {
+        self.pings.report()
+    }
+
+    /// When the peer was last heard: in doubt about it the `ping` nodes are asked quickly.
+    pub fn peer_heard(&mut self, at: Instant) {
+        self.pings.peer_heard(at);
     }
 
     /// What the peer has told of its MACs.
@@ -223,20 +263,30 @@ impl Eyes {
         self.ears.poll(cx, now, self.never_pause(), &mut heard);
         self.heard = heard;
         self.judge(now, vips, news);
+        let pings = &mut self.pings;
+        self.echoes.poll(cx, |from, echo| news.extend(pings.answered(from, echo, now).map(Event::Ping)));
         self.turn(now, vips, news);
         self.ask_for_strangers(now, vips);
+        if self.pings.is_due(now) {
+            self.ask_pings(now);
+        }
+        self.judge_pings(now, news);
     }
 
     /// Takes what was claimed, past the reactor, which may not have looked since. To be called before silence is judged.
     pub fn sweep(&mut self, now: Instant, vips: &Vips, news: &mut VecDeque<Event>) {
         self.ears.sweep(self.never_pause(), &mut self.heard);
         self.judge(now, vips, news);
+        let pings = &mut self.pings;
+        self.echoes.sweep(|from, echo| news.extend(pings.answered(from, echo, now).map(Event::Ping)));
+        self.judge_pings(now, news);
     }
 
     /// When there is something to ask, or to hear again.
     pub fn wake_at(&self) -> Option<Instant> {
         let looks = self.looks.iter().map(|look| look.pace.wake_at());
-        looks.chain(self.questions.wake_at()).chain(self.ears.wake_at()).chain(self.sample_at).min()
+        let others = [self.questions.wake_at(), self.ears.wake_at(), self.sample_at, self.pings.wake_at()];
+        looks.chain(others.into_iter().flatten()).min()
     }
 
     /// The VIPs, each with the stranger that has it.
@@ -304,9 +354,13 @@ impl Eyes {
         self.sweep(now, vips, news);
         self.lans.take(&self.vips, now);
         let (mut settled, mut fell_silent) = (false, false);
-        for outcome in self.looks.iter_mut().filter_map(|look| look.settle(now)) {
-            settled = true;
-            fell_silent |= outcome.quick && !outcome.answered;
+        for look in &mut self.looks {
+            if let Some(outcome) = look.settle(now) {
+                settled = true;
+                fell_silent |= outcome.quick && !outcome.answered;
+                // At the end of a round, not earlier: what came through for them did so for the answer to the probe.
+                look.proved = self.pings.prove(look.since());
+            }
         }
         if fell_silent {
             // Nothing may be concluded from it if the carrier went at the same time, and the kernel may tell that late.
@@ -314,10 +368,12 @@ impl Eyes {
         } else if settled {
             self.see(now, news);
         }
+        let mut asked = false;
         for look in self.looks.iter_mut().filter(|look| look.pace.is_due(now)) {
             let group = self.vips.iter().filter(|vip| vip.group == look.group);
             let sent = group.clone().fold(true, |all, vip| all & self.lans.probe(vip, true));
             self.lans.ask_stations(group);
+            asked = true;
             if sent {
                 look.sent(now, clock::now());
                 news.push_back(Event::Seen(Sighting::Probed { group: look.group }));
@@ -326,6 +382,25 @@ impl Eyes {
                 self.stale = true;
             }
         }
+        if asked && !self.pings.is_empty() {
+            self.ask_pings(now);
+        }
+    }
+
+    /// One question to each `ping` node.
+    fn ask_pings(&mut self, now: Instant) {
+        let Some(echo) = self.echoes.next() else { return };
+        self.pings.asked(echo, now);
+        self.pings.addresses().for_each(|address| self.echoes.ask(address, &echo));
+    }
+
+    /// Tells which `ping` nodes have fallen silent, and what follows for the groups.
+    fn judge_pings(&mut self, now: Instant, news: &mut VecDeque<Event>) {
+        let silent = self.pings.judge(now).map(Event::Ping);
+        news.extend(silent);
+        if self.pings.are_silent() != (self.silent != 0) {
+            self.see(now, news);
+        }
     }
 
     /// Tells what the eyes are where that has changed.
@@ -333,15 +408,28 @@ impl Eyes {
         for look in &mut self.looks {
             let group = self.vips.iter().filter(|vip| vip.group == look.group);
             let least = group.map(|vip| self.lans.sight(vip, look.since())).min();
-            if let Some(sight) = look.see(least.unwrap_or(Sight::Cut), now) {
+            let sight = match least.unwrap_or(Sight::Cut) {
+                Sight::Cut => Sight::Cut,
+                _ if self.pings.are_silent() => Sight::Silent,
+                sight if self.pings.is_empty() => sight,
+                _ => {
+                    if look.proved {
+                        Sight::Open
+                    } else {
+                        Sight::Closed
+                    }
+                }
+            };
+            if let Some(sight) = look.see(sight, now) {
                 self.cut = with_bit(self.cut, look.group, sight == Sight::Cut);
+                self.silent = with_bit(self.silent, look.group, sight == Sight::Silent);
                 news.push_back(Event::Seen(Sighting::Eyes { group: look.group, sight }));
             }
         }
         self.see_unasked(news);
     }
 
-    /// Tells of a carrier that went or came back where nothing is looked for: whoever holds a VIP behind it serves nobody,
+    /// Tells of a carrier that went or came back, and of `ping` nodes, where nothing is looked for: whoever holds a VIP behind it serves nobody,
     /// and whoever does not must not take it.
     fn see_unasked(&mut self, news: &mut VecDeque<Event>) {
         for (at, Vip { group, .. }) in self.vips.iter().enumerate() {
@@ -350,9 +438,17 @@ impl Eyes {
                 continue;
             }
             let cut = self.vips.iter().any(|vip| vip.group == *group && self.lans.lost_carrier(vip));
-            if cut != (self.cut & bit(*group) != 0) {
+            let silent = !cut && self.pings.are_silent();
+            if (cut, silent) != (self.cut & bit(*group) != 0, self.silent & bit(*group) != 0) {
                 self.cut = with_bit(self.cut, *group, cut);
-                let sight = if cut { Sight::Cut } else { Sight::Closed };
+                self.silent = with_bit(self.silent, *group, silent);
+                let sight = if cut {
+                    Sight::Cut
+                } else if silent {
+                    Sight::Silent
+                } else {
+                    Sight::Closed
+                };
                 news.push_back(Event::Seen(Sighting::Eyes { group: *group, sight }));
             }
         }

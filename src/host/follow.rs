@@ -11,6 +11,7 @@ use lubdub::time::{Duration, Instant};
 use lubdub::wire::beat::{State, Term};
 
 use super::control::Wording;
+use super::eyes::PingNews;
 use super::names::Names;
 use super::stamp::Stamp;
 use super::status::quoted;
@@ -123,6 +124,19 @@ impl<'a> Follow<'a> {
         let mut object = self.object("alarm");
         object.text("level", "crit");
         object.text("text", text);
+        object.end()
+    }
+
+    /// A `ping` node fell silent, or answers again; `level` is its word in the log.
+    pub fn ping(&self, news: &PingNews, level: &str) -> String {
+        let mut object = self.object("ping");
+        object.text("level", level);
+        object.text("node", &news.node.address.to_string());
+        if let Some(group) = &news.node.group {
+            object.text("ping_group", group);
+        }
+        object.text("state", if news.answers { "answering" } else { "silent" });
+        object.ms("silent", news.silent);
         object.end()
     }
 

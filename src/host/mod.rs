@@ -15,6 +15,7 @@ mod eyes;
 mod fence;
 mod follow;
 mod gate;
+mod icmp;
 mod ipvs;
 mod journal;
 mod leases;
@@ -57,6 +58,7 @@ use lubdub::time::{Duration, Instant};
 
 use broadcast::Broadcast;
 use control::{Control, Request, RunDir};
+use eyes::PingNews;
 use fence::{Fence, FenceEvent};
 use follow::Follow;
 use gate::Gate;
@@ -115,7 +117,6 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
     diagnostics.iter().for_each(|warning| complain(&warning));
     drop(diagnostics);
     warning.iter().for_each(|warning| complain(warning));
-    check::unasked(&config).iter().for_each(|warning| complain(warning));
     let run_dir = match RunDir::take(run_dir) {
         Ok(run_dir) => run_dir,
         Err(error) => return no_run_dir(run_dir, &error),
@@ -251,6 +252,10 @@ impl Daemon {
         if let Some(warning) = leases::prepare(&mut resources, config, gate).map_err(io::Error::other)? {
             log.borrow_mut()
                 .line(Level::Warning, format_args!("a lease of a former run may still close VIPs: {warning}"));
+        }
+        for why in resources.ping(assemble::pings(config), assemble::timing(config), clock::now()) {
+            log.borrow_mut()
+                .line(Level::Err, format_args!("`ping` nodes are not all asked, and count as silent: {why}"));
         }
         let setup = assemble::setup(config, guarantee)?;
         realtime::enter(&mut |text| log.borrow_mut().line(Level::Notice, format_args!("{text}")));
@@ -468,6 +473,7 @@ impl Daemon {
                 Output::Left => self.left = true,
                 Output::Wait { until, why } => {
                     self.wait = (until, why);
+                    self.resources.peer_heard(self.node.silent_since());
                     return;
                 }
             }
@@ -520,6 +526,7 @@ impl Daemon {
                 self.say(Level::Notice, format_args!("interface {name}: {state}"));
             }
             Event::Seen(sighting) => self.tell(sighting.into()),
+            Event::Ping(news) => self.ping_news(&news),
             Event::Note(text) => self.say(Level::Warning, format_args!("{text}")),
             Event::Alarm(text) => {
                 self.say(Level::Crit, format_args!("{text}"));
@@ -527,6 +534,16 @@ impl Daemon {
                 let follow = Follow::new(&self.names, self.timing, now.since(self.since));
                 self.control.tell(now, &follow.alarm(&text), &follow);
             }
+        }
+    }
+
+    fn ping_news(&mut self, news: &PingNews) {
+        let level = if news.answers { Level::Notice } else { Level::Warning };
+        self.say(level, format_args!("{news}"));
+        if self.control.followed() {
+            let now = clock::now();
+            let follow = Follow::new(&self.names, self.timing, now.since(self.since));
+            self.control.tell(now, &follow.ping(news, level.word()), &follow);
         }
     }
 
@@ -567,6 +584,7 @@ impl Daemon {
             last_reset: self.sentry.last_reset(),
             fencing: self.fence.state(),
             vips: self.resources.vips().collect(),
+            pings: self.resources.pings().collect(),
             now,
             since: self.since,
         }

@@ -6,6 +6,7 @@ use lubdub::node::{Cause, Event, LinkState, PeerState, Timing, Untrusted};
 use lubdub::time::Duration;
 use lubdub::wire::beat::State;
 
+use super::eyes::PingNews;
 use super::names::Names;
 use super::report::{Level, Often};
 use super::words;
@@ -23,6 +24,18 @@ pub struct Line<'a> {
     pub timing: Timing,
 }
 
+/// A `ping` node that fell silent or answers again.
+impl fmt::Display for PingNews {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ping node {}", self.node.address)?;
+        if let Some(group) = &self.node.group {
+            write!(f, " of {group}")?;
+        }
+        let silent = Ms(self.silent);
+        if self.answers { write!(f, ": answers again, after {silent}") } else { write!(f, ": silent for {silent}") }
+    }
+}
+
 impl Line<'_> {
     /// How much it matters.
     pub fn level(&self) -> Level {
@@ -31,6 +44,7 @@ impl Line<'_> {
             Event::Peer { to: PeerState::SplitSuspected, .. } => Level::Crit,
             Event::Group { cause: Cause::Lapsed | Cause::Blind | Cause::Answered, .. } => Level::Crit,
             Event::Group { to: State::Failed, .. } => Level::Crit,
+            Event::Group { cause: Cause::LanLost, .. } => Level::Warning,
             Event::Group { cause: Cause::StartFailed, .. } => Level::Err,
             Event::Group { cause: Cause::Silence(_) | Cause::Unplugged(_) | Cause::Fenced, .. } => Level::Warning,
             Event::Group { cause: Cause::Yielded { .. } | Cause::Unheard | Cause::Adopted, .. } => Level::Warning,
@@ -92,6 +106,8 @@ impl Line<'_> {
             Cause::Blind => {
                 write!(f, "ALARM the service LAN and {peer} are both out of reach: nobody could use it here")
             }
+            Cause::LanLost => write!(f, "the service LAN is out of reach here: {peer} may have it if it sees more"),
+            Cause::LanNoBetter => write!(f, "the service LAN is back, or {peer} does not see it either"),
             Cause::Started => write!(f, "every resource runs"),
             Cause::StartFailed => write!(f, "a resource did not start"),
             Cause::Stopped => write!(f, "every resource is stopped"),

@@ -84,6 +84,9 @@ impl Daemon {
             self.control.answer(waiting.client, code, &text);
         }
         self.resources.reload(assemble::plans(config), &kept, &held);
+        for why in self.resources.ping(assemble::pings(config), assemble::timing(config), clock::now()) {
+            self.say(Level::Err, format_args!("reload: `ping` nodes are not all asked, and count as silent: {why}"));
+        }
         self.names = names;
         self.timing = assemble::timing(config);
         self.log.borrow_mut().set_debug(config.debug > 0);

@@ -19,10 +19,10 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use lubdub::node::Groups;
+use lubdub::node::{Groups, Timing};
 use lubdub::time::{Duration, Instant};
 
-use super::eyes::Sighting;
+use super::eyes::{PingNews, PingNode, PingReport, Sighting};
 use super::ipvs;
 use super::script::{Killed, Runner, Timeouts, Timer};
 use super::vip::{Remaining, VipReport, VipSpec, Vips, Watch};
@@ -167,6 +167,8 @@ pub enum Event {
     },
     /// What is to be seen of a group's VIPs on their LAN.
     Seen(Sighting),
+    /// A `ping` node fell silent, or answers again.
+    Ping(PingNews),
     /// Worth a warning in the log.
     Note(String),
     /// A person has to come.
@@ -304,6 +306,21 @@ impl Resources {
     /// What the peer has told of its MACs: a VIP in use there is in use by no stranger.
     pub fn know_peer(&mut self, macs: &[[u8; 6]], now: Instant) {
         self.watch.know_peer(macs, now, &mut self.events);
+    }
+
+    /// Asks these `ping` nodes from now on. Returns why some are not.
+    pub fn ping(&mut self, nodes: Vec<PingNode>, timing: Timing, now: Instant) -> Vec<String> {
+        self.watch.eyes().ping(nodes, timing, now)
+    }
+
+    /// How the `ping` nodes fare.
+    pub fn pings(&self) -> impl Iterator<Item = PingReport> {
+        self.watch.pings()
+    }
+
+    /// When the peer was last heard: in doubt about it the `ping` nodes are asked quickly.
+    pub fn peer_heard(&mut self, at: Instant) {
+        self.watch.eyes().peer_heard(at);
     }
 
     /// Looks for the VIPs of these groups from now on, and of no others; what comes of it is [`Event::Seen`]. Rounds of

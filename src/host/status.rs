@@ -6,6 +6,7 @@ use lubdub::node::{LinkState, LinkStatus, Node, Owner, PeerState};
 use lubdub::time::Instant;
 use lubdub::wire::beat::State;
 
+use super::eyes::PingReport;
 use super::fence::FenceState;
 use super::names::Names;
 use super::narrate::Ms;
@@ -34,6 +35,8 @@ pub struct Status<'a> {
     pub fencing: FenceState<'a>,
     /// How each VIP fares.
     pub vips: Vec<VipReport>,
+    /// How each `ping` node fares, in the order of ha.cf.
+    pub pings: Vec<PingReport>,
     /// The present.
     pub now: Instant,
     /// When the daemon started.
@@ -60,6 +63,9 @@ impl Status<'_> {
         if let Some((vip, (mac, _))) = self.vips.iter().find_map(|vip| Some((vip.address, vip.used_by.as_ref()?))) {
             return Some(format!("VIP {vip} is used by {mac}, which is neither node"));
         }
+        if let Some(silent) = self.silent_pings() {
+            return Some(silent);
+        }
         self.node.groups().zip(&self.names.groups).find_map(|(group, key)| match group.state {
             State::Failed => Some(format!("{key} failed here")),
             State::Stopping if group.failed_stops > 0 => Some(format!("{key} cannot be stopped here")),
@@ -68,6 +74,20 @@ impl Status<'_> {
             }
             _ if group.owner == Owner::Nobody => Some(format!("{key} has no owner")),
             _ => None,
+        })
+    }
+
+    /// A `ping_group` of which nobody answers, or a `ping` node of none.
+    fn silent_pings(&self) -> Option<String> {
+        let silent = |ping: &PingReport| ping.answers == Some(false);
+        let group = |ping: &PingReport| match &ping.node.group {
+            None => silent(ping),
+            group => self.pings.iter().filter(|other| other.node.group == *group).all(silent),
+        };
+        let ping = self.pings.iter().find(|ping| group(ping))?;
+        Some(match &ping.node.group {
+            None => format!("ping node {} is silent", ping.node.address),
+            Some(group) => format!("ping group {group} is silent"),
         })
     }
 
@@ -99,6 +119,7 @@ impl Status<'_> {
         out.push_str(&self.link_table());
         out.push('\n');
         out.push_str(&self.group_table());
+        out.push_str(&self.ping_table());
         out.push_str(&self.guard_lines());
         for vip in self.vips.iter().filter(|vip| vip.put_back > 0) {
             let _ = writeln!(out, "VIP {}: removed by somebody else and put back: {}", vip.address, vip.put_back);
@@ -176,6 +197,28 @@ impl Status<'_> {
         if rows.len() == 1 { "no groups: haresources is empty\n".to_owned() } else { columns(&rows) }
     }
 
+    fn ping_table(&self) -> String {
+        if self.pings.is_empty() {
+            return String::new();
+        }
+        let mut rows = vec![["PING", "GROUP", "STATE", "SINCE"].map(String::from)];
+        for ping in &self.pings {
+            rows.push([
+                ping.node.address.to_string(),
+                ping.node.group.clone().unwrap_or("-".to_owned()),
+                words::ping(ping.answers).to_owned(),
+                format!("{} ago", Ms(self.now.since(ping.since))),
+            ]);
+        }
+        format!("\n{}", columns(&rows))
+    }
+
+    fn ping_json(&self, ping: &PingReport) -> String {
+        let group = ping.node.group.as_deref().map_or(String::new(), |group| format!(",\"group\":{}", quoted(group)));
+        let (state, ms) = (words::ping(ping.answers), self.now.since(ping.since).as_millis());
+        format!("{{\"node\":\"{}\"{group},\"state\":\"{state}\",\"for_ms\":{ms}}}", ping.node.address)
+    }
+
     /// One object on one line.
     pub fn json(&self) -> String {
         let peer = self.node.peer();
@@ -196,6 +239,8 @@ impl Status<'_> {
         let groups: Vec<_> = (0..self.names.groups.len()).map(|number| self.group_json(number)).collect();
         let vips: Vec<_> = self.vips.iter().map(vip_json).collect();
         let _ = write!(out, "{}],\"vips\":[{}],", groups.join(","), vips.join(","));
+        let pings: Vec<_> = self.pings.iter().map(|ping| self.ping_json(ping)).collect();
+        let _ = write!(out, "\"pings\":[{}],", pings.join(","));
         let _ = write!(out, "\"unannounced\":{},\"late_renewals\":{},", self.unannounced, self.late_renewals);
         let watchdog = self.watchdog.map_or("null".to_owned(), WatchdogReport::json);
         let (reset, fencing) = (self.last_reset.json(), self.fencing_json());

@@ -225,6 +225,12 @@ fn group_rule(cause: Cause, peer: &str, silence: &str) -> String {
         }
         Cause::Lapsed => "lease: this node did not renew in time, so the kernel has ended the VIP".to_owned(),
         Cause::Blind => format!("eyes: the service LAN and {peer} were both out of reach for deadtime"),
+        Cause::LanLost => {
+            format!("ask: the service LAN was out of reach here for deadtime, while {peer} had said nothing alike")
+        }
+        Cause::LanNoBetter => {
+            format!("ask: the service LAN is back here, or {peer} says that it does not see it either")
+        }
         Cause::Order => "order: an operator said so on this node".to_owned(),
         Cause::Handover => format!("order: {peer} asks for it with more right, so it is stopped here first"),
         Cause::Failback => {

@@ -89,6 +89,8 @@ pub const fn cause(cause: Cause) -> &'static str {
         Cause::Answered => "answered",
         Cause::Lapsed => "lapsed",
         Cause::Blind => "blind",
+        Cause::LanLost => "lan-lost",
+        Cause::LanNoBetter => "lan-no-better",
         Cause::Started => "started",
         Cause::StartFailed => "start-failed",
         Cause::Stopped => "stopped",
@@ -109,5 +111,14 @@ pub const fn hold(hold: Hold) -> &'static str {
         Hold::InUse => "vip-in-use",
         Hold::Blind => "blind",
         Hold::Fencing => "fencing",
+    }
+}
+
+/// How a `ping` node fares, if that is known yet.
+pub const fn ping(answers: Option<bool>) -> &'static str {
+    match answers {
+        Some(true) => "answering",
+        Some(false) => "silent",
+        None => "unknown",
     }
 }

@@ -143,6 +143,10 @@ pub enum Cause {
     Lapsed,
     /// The service LAN is out of reach, and so is the peer.
     Blind,
+    /// The service LAN has been out of reach for deadtime, and the peer may see it.
+    LanLost,
+    /// It is back, or the peer does not see it either.
+    LanNoBetter,
     /// The daemon stops.
     Leaving,
     /// The peer to which it was to be given is gone.

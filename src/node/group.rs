@@ -80,6 +80,9 @@ pub(super) struct Scene<'a> {
     pub initdead: Duration,
     /// This node is not leaving.
     pub willing: bool,
+    /// The peer says that it cannot see the service LAN; and it has seen it for a while.
+    pub peer_blind: bool,
+    pub peer_sees: bool,
     /// auto_failback is on: since when the peer has been alive, and the least F.
     pub failback: Option<(Instant, Duration)>,
     pub keepalive: Duration,
@@ -271,7 +274,7 @@ impl Group {
 
     pub fn deadlines(&self, guard: &Guard, deadtime: Duration) -> impl Iterator<Item = Instant> {
         let unused = self.ask.and_then(|ask| ask.grant_heard).map(|at| at + deadtime);
-        let cut = self.sight.cut_since().map(|at| at + deadtime);
+        let cut = self.sight.lost_at(deadtime);
         let late = self.leftover.map(|until| last_third(until, guard));
         let alarm = self.hold.map(|(_, again)| again);
         [self.retry_at, unused, cut, self.leftover, late, alarm].into_iter().flatten()
@@ -342,7 +345,7 @@ impl Group {
             }
             State::Starting => self.wish = Some(Wish::Give),
             State::Stopped | State::Stopping | State::Failed => self.wish = None,
-            State::Giving => {}
+            State::Giving => self.wish = Some(Wish::Give),
         }
     }
 
@@ -457,6 +460,20 @@ impl Group {
         } else if self.state == State::Giving && scene.theirs.is_none() {
             self.wish = None;
             self.turn(State::Held, Cause::NobodyAsks, fx);
+        } else {
+            self.offer(scene, fx);
+        }
+    }
+
+    /// ASK (2): what nobody can reach here is offered to the peer, which takes it once it has proved that it sees more.
+    /// Not to one that was blind lately: what both have lost comes back to both, and nothing needs to move for it.
+    fn offer(&mut self, scene: &Scene<'_>, fx: &mut Effects) {
+        let lost = self.is_blind(scene) && self.sight.lost_at(scene.deadtime).is_some_and(|at| at <= scene.now);
+        let able = scene.peer_sees && scene.theirs.is_some_and(|theirs| theirs.state == State::Stopped);
+        match self.state {
+            State::Held if lost && able => self.turn(State::Giving, Cause::LanLost, fx),
+            State::Giving if self.wish.is_none() && !(lost && able) => self.turn(State::Held, Cause::LanNoBetter, fx),
+            _ => {}
         }
     }
 
@@ -516,8 +533,8 @@ impl Group {
         if !self.setup.has_vip || !scene.guard.probes || scene.theirs.is_some() {
             return None;
         }
-        let long = |since: Instant| scene.now >= since + scene.deadtime && scene.silent >= scene.deadtime;
-        if self.sight.cut_since().is_some_and(long) {
+        let lost = self.sight.lost_at(scene.deadtime).is_some_and(|at| at <= scene.now);
+        if lost && scene.silent >= scene.deadtime {
             return Some(Cause::Blind);
         }
         // Both hold it. Whoever took it without consent yields; where both did, the preferred node keeps it. The peer cannot
@@ -632,9 +649,11 @@ impl Group {
         }
     }
 
-    /// Whether the VIP is to be asked for: before it is taken from a silent peer, and while the right to it is doubtful.
-    pub fn wants_look(&self, due: bool, two_way: bool) -> bool {
-        let taking = due && self.state.is_down() && self.step.is_none();
+    /// Whether the VIP is to be asked for: before it is taken from a silent peer, or from one that has lost the service
+    /// LAN and offers it, and while the right to it is doubtful.
+    pub fn wants_look(&self, due: bool, theirs: Option<&GroupWord>, peer_blind: bool, two_way: bool) -> bool {
+        let offered = theirs.is_some_and(|theirs| is_offered_blindly(theirs, peer_blind)) && !self.sight.is_cut();
+        let taking = (due || offered) && self.state.is_down() && self.step.is_none();
         self.setup.has_vip && (taking || self.is_provisional() && !two_way)
     }
 
@@ -700,6 +719,8 @@ impl Group {
         match theirs.state {
             // It runs here already: the peer must say that it may go on.
             state if self.leftover.is_some() => (!state.holds()).then_some(false),
+            // A peer that has lost the service LAN: for one that does not see it either nothing would be won.
+            State::Giving if is_offered_blindly(theirs, scene.peer_blind) => self.sight.is_open().then_some(false),
             State::Giving => Some(theirs.ordered),
             State::Stopped | State::Failed => {
                 Some(theirs.ordered && !theirs.ask || self.ask.is_some_and(|ask| ask.ordered))
@@ -861,6 +882,11 @@ impl Group {
             }
         });
     }
+}
+
+/// It is offered because the peer cannot see the service LAN, and not by order.
+fn is_offered_blindly(theirs: &GroupWord, peer_blind: bool) -> bool {
+    peer_blind && theirs.state == State::Giving && !theirs.ordered
 }
 
 /// When a leftover may be adopted although nobody consents: the last third of the lease, in which a peer that had heard

@@ -503,12 +503,14 @@ impl Node {
     fn look(&mut self) {
         let (peer, setup, now) = (&self.peer, &self.setup, self.now);
         let session = peer.session.as_ref().filter(|_| peer.is_alive(now, setup));
+        let news = session.and_then(|session| session.news.as_ref());
         let two_way = session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime));
         let silent = now >= peer.look_at(now, setup) || peer.unplugged.is_some();
         let due = silent && self.leaving.is_none() && !peer.left_lately(now, setup);
         let mut groups = 0;
-        for (number, group) in (0..).zip(&mut self.groups) {
-            if setup.guard.probes && group.wants_look(due, two_way) {
+        for (number, group) in (0u8..).zip(&mut self.groups) {
+            let word = news.and_then(|news| news.beat.groups.get(usize::from(number)));
+            if setup.guard.probes && group.wants_look(due, word, peer.is_blind(), two_way) {
                 groups |= 1 << number;
             } else {
                 group.sight.rest();
@@ -611,6 +613,8 @@ impl Node {
             silent: now.since(peer.silent_since),
             initdead: setup.timing.initdead,
             willing: self.leaving.is_none(),
+            peer_blind: peer.is_blind(),
+            peer_sees: peer.has_seen(now, setup),
             failback: failback(peer, setup),
             keepalive,
             deadtime: setup.timing.deadtime,

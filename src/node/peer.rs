@@ -422,6 +422,11 @@ impl Peer {
         self.session.as_ref().and_then(|session| session.news.as_ref()).is_some_and(|news| news.beat.blind)
     }
 
+    /// It has not said so for a while. A switch that comes back is not seen by both nodes at the same moment.
+    pub fn has_seen(&self, now: Instant, setup: &Setup) -> bool {
+        !self.is_blind() && !within(self.blind_at, now, setup.timing.initdead)
+    }
+
     /// How long silence must last: deadtime, or initdead for a peer never heard in this run.
     pub fn patience(&self, setup: &Setup) -> Duration {
         if self.ever_heard { setup.timing.deadtime } else { setup.timing.initdead }

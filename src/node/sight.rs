@@ -15,8 +15,10 @@ pub enum Eyes {
     /// There is carrier, but nobody has shown yet that anything gets through.
     #[default]
     Closed,
-    /// No carrier on the VIP's interface, or every configured `ping` node is silent.
+    /// No carrier on the VIP's interface.
     Cut,
+    /// Every configured `ping` node has been silent for deadtime.
+    Silent,
 }
 
 /// Who answered for a VIP, or announced it.
@@ -32,6 +34,8 @@ pub enum By {
 pub(super) struct Sight {
     eyes: Eyes,
     cut_since: Option<Instant>,
+    /// Deadtime has passed in it already: that was told of the `ping` nodes.
+    long: bool,
     answered_at: Option<Instant>,
     /// Since when no three probes in a row were in vain.
     answered_since: Option<Instant>,
@@ -43,21 +47,27 @@ pub(super) struct Sight {
 
 impl Sight {
     pub fn eyes(&mut self, now: Instant, eyes: Eyes) {
-        self.eyes = eyes;
-        self.cut_since = (eyes == Eyes::Cut).then(|| self.cut_since.unwrap_or(now));
+        let before = core::mem::replace(&mut self.eyes, eyes);
+        if matches!(before, Eyes::Cut | Eyes::Silent) && !self.is_cut() {
+            // Nobody could have heard what was asked until now.
+            self.forget();
+        }
+        self.cut_since = self.is_cut().then(|| self.cut_since.unwrap_or(now));
+        self.long = self.is_cut() && (self.long || eyes == Eyes::Silent);
     }
 
     pub fn is_open(&self) -> bool {
         self.eyes == Eyes::Open
     }
 
+    /// The service LAN is out of reach.
     pub fn is_cut(&self) -> bool {
-        self.eyes == Eyes::Cut
+        matches!(self.eyes, Eyes::Cut | Eyes::Silent)
     }
 
-    /// Since when the service LAN is out of reach.
-    pub fn cut_since(&self) -> Option<Instant> {
-        self.cut_since
+    /// When it has been out of reach for deadtime.
+    pub fn lost_at(&self, deadtime: Duration) -> Option<Instant> {
+        self.cut_since.map(|since| if self.long { since } else { since + deadtime })
     }
 
     /// A probe for every VIP of the group has been sent.
@@ -120,8 +130,9 @@ impl Sight {
 
     /// What of it decides.
     pub fn digest(&self, lens: &Lens, out: &mut impl Digest) {
-        let Self { eyes, cut_since, answered_at, answered_since, first, third, count } = self;
+        let Self { eyes, cut_since, long, answered_at, answered_since, first, third, count } = self;
         out.word(*eyes as u64);
+        out.word(u64::from(*long));
         maybe(out, *cut_since, |out, at| out.word(lens.until(at + lens.timing.deadtime)));
         out.word(lens.fresh(*answered_at, lens.timing.initdead.times(2)));
         maybe(out, *answered_since, |out, at| out.word(lens.until(at + lens.timing.initdead)));

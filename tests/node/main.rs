@@ -8,5 +8,6 @@ mod journal;
 mod lease;
 mod lines;
 mod pair;
+mod ping;
 mod reload;
 mod strangers;

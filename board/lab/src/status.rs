@@ -13,6 +13,9 @@ pub struct Status {
     pub links: Vec<Link>,
     /// Every group.
     pub groups: Vec<Group>,
+    /// Every `ping` node.
+    #[serde(default)]
+    pub pings: Vec<Ping>,
 }
 
 /// The other node, as this one sees it.
@@ -64,6 +67,17 @@ pub struct Group {
     pub term: u64,
     /// Why this node does not take it from a silent peer: vip-in-use, blind or fencing.
     pub held_off: Option<String>,
+}
+
+/// A `ping` node.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Ping {
+    /// Its address.
+    pub node: String,
+    /// Its `ping_group`.
+    pub group: Option<String>,
+    /// answering, silent or unknown
+    pub state: String,
 }
 
 impl Status {

@@ -179,6 +179,16 @@ impl<'c> Statement<'c> {
                 &format!("watchdog {timeout} ms: {device} resets a machine that is not healthy{late}"),
             )?;
         }
+        if !self.config.pings.is_empty() && self.resources.iter().any(|entry| entry.ward.is_vip()) {
+            let deadtime = millis(self.guarantee.deadtime);
+            let text = format!(
+                "{} `ping` {}: a node that none of them answers takes no VIP; with every path cut the isolated owner gives \
+                 its VIPs up after {deadtime} ms",
+                self.config.pings.len(),
+                if self.config.pings.len() == 1 { "node" } else { "nodes" },
+            );
+            wrap(f, "- ", "  ", &text)?;
+        }
         if self.guarantee.stonith {
             let plugins: Vec<&str> = self.config.stonith.iter().map(|device| device.plugin).collect();
             let plugins = plugins.join(", then ");

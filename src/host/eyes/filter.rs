@@ -2,10 +2,12 @@
 //!
 //! A load beyond a packet's end drops the packet.
 
+use std::net::IpAddr;
+
 use socket2::SockFilter;
 
 use super::Mac;
-use crate::host::{arp, ndp};
+use crate::host::{arp, icmp, ndp};
 
 /// A packet filter.
 pub type Program = Vec<SockFilter>;
@@ -22,6 +24,12 @@ pub enum Senders<'a> {
 const LOAD_WORD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const LOAD_HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
 const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+/// Four times the low half of a byte: the length of the header of IP.
+const SKIP_HEADER: u16 = (libc::BPF_LDX | libc::BPF_B | libc::BPF_MSH) as u16;
+const LOAD_BYTE_BEYOND: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_IND) as u16;
+const LOAD_HALF_BEYOND: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_IND) as u16;
+/// Byte of a packet of IPv4 where its sender is (RFC 791 section 3.1).
+const IP_SOURCE: u32 = 12;
 const IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
@@ -58,6 +66,24 @@ pub fn stations(interface: u32, but: &[Mac]) -> Program {
     senders(&mut program, arp::SENDER_MAC, Senders::AllBut(but));
     program.push(step(LOAD_WORD, arp::SENDER));
     program.extend([branch(0, 0, 1), drop_it(), step(RETURN, arp::FRAME as u32)]);
+    program
+}
+
+/// Answers to a question with this identifier, for a raw socket of ICMP or of ICMPv6; of IPv4 from these stations alone.
+pub fn echoes(v6: bool, id: u16, addresses: &[IpAddr]) -> Program {
+    let mut program = Program::new();
+    if v6 {
+        only(&mut program, LOAD_BYTE, 0, icmp::REPLY_V6.into());
+        only(&mut program, LOAD_HALF, icmp::ID, id.into());
+        program.push(step(RETURN, u32::MAX));
+        return program;
+    }
+    program.push(step(SKIP_HEADER, 0));
+    only(&mut program, LOAD_BYTE_BEYOND, 0, icmp::REPLY.into());
+    only(&mut program, LOAD_HALF_BEYOND, icmp::ID, id.into());
+    let ends =
+        addresses.iter().filter_map(|address| if let IpAddr::V4(v4) = address { Some(v4.to_bits()) } else { None });
+    endings(&mut program, IP_SOURCE, &ends.collect::<Vec<_>>());
     program
 }
 

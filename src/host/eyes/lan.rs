@@ -25,7 +25,7 @@ const QUEUE: usize = 32 * 1024;
 /// More frames than the queue has room for are not read at once.
 const READS: usize = 128;
 /// `TC_PRIO_CONTROL` (linux/pkt_sched.h): no bulk traffic is sent before a probe.
-const PRIORITY: i32 = 7;
+pub const PRIORITY: i32 = 7;
 
 /// What is said to the LAN goes out here; it receives nothing (packet(7): protocol 0).
 ///

@@ -16,13 +16,15 @@ pub struct Look {
     since: Instant,
     /// What had been heard before the last round was taken then.
     taken: Instant,
+    /// A `ping` node has answered since, by the end of a round.
+    pub proved: bool,
     sight: Option<Sight>,
 }
 
 impl Look {
     /// Begins now.
     pub fn new(group: u8, now: Instant, slow: Duration) -> Self {
-        Self { group, pace: Pace::new(now, slow), since: now, taken: now, sight: None }
+        Self { group, pace: Pace::new(now, slow), since: now, taken: now, proved: false, sight: None }
     }
 
     /// From when on a station must have been heard.
@@ -32,7 +34,7 @@ impl Look {
 
     /// The carrier is back: a port that forwards again proves it again.
     pub fn prove_again(&mut self, now: Instant) {
-        self.since = now;
+        (self.since, self.proved) = (now, false);
     }
 
     /// A round was sent; what had been heard before was taken at `taken`.

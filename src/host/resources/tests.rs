@@ -6,5 +6,6 @@ mod eyes;
 mod faults;
 mod ipv6;
 mod lease;
+mod pings;
 mod scripts;
 mod vips;

@@ -85,6 +85,11 @@ impl Watch {
         })
     }
 
+    /// How the `ping` nodes fare.
+    pub fn pings(&self) -> impl Iterator<Item = eyes::PingReport> {
+        self.eyes.pings()
+    }
+
     /// What the peer has told of its MACs: it is no stranger.
     pub fn know_peer(&mut self, macs: &[[u8; 6]], now: Instant, events: &mut VecDeque<Event>) {
         self.eyes.know_peer(macs, now, events);

@@ -140,6 +140,12 @@ impl Scenario {
         self.guard.iter().any(|guard| guard.lease.is_some())
     }
 
+    /// How long a node pauses between two questions to its `ping` nodes, and how long three of them take in doubt.
+    pub fn ping_pace(&self, side: Side) -> [Duration; 2] {
+        let keepalive = self.timing[side].keepalive;
+        [keepalive.max(MS(1_000)), keepalive.part(4).max(MS(10)).min(MS(250)).times(3)]
+    }
+
     /// The longer keepalive of the two.
     pub fn keepalive(&self) -> Duration {
         self.timing[0].keepalive.max(self.timing[1].keepalive)

@@ -34,8 +34,8 @@ pub struct Sight {
     /// A probe is to come, the one of this number.
     scheduled: bool,
     round: u64,
-    /// Since when the `ping` nodes are silent, on the world's clock.
-    silent_since: Option<Instant>,
+    /// Since when no answer of a `ping` node gets here, on the world's clock, and when the daemon knows.
+    unreached: Option<(Instant, Instant)>,
     /// What it has told its node.
     told: Option<Eyes>,
     /// Answers and announcements that it has not read.
@@ -64,11 +64,11 @@ impl World {
 
     fn eyes(&self, side: Side) -> Eyes {
         let sight = &self.boxes[side].sight;
-        let patience = self.scenario.timing[side].warntime;
-        let deaf = sight.silent_since.is_some_and(|since| self.now >= since + patience);
-        if !self.lan.has_carrier(side, self.now) || self.scenario.pings && deaf {
+        if !self.lan.has_carrier(side, self.now) {
             Eyes::Cut
-        } else if sight.looking != 0 && sight.knows_stations && !sight.heard_station {
+        } else if sight.unreached.is_some_and(|(_, known)| self.now >= known) {
+            Eyes::Silent
+        } else if sight.looking != 0 && (sight.knows_stations || self.scenario.pings) && !sight.heard_station {
             Eyes::Closed
         } else {
             Eyes::Open
@@ -78,15 +78,28 @@ impl World {
     /// Something has changed on the service LAN, or may have: each daemon notices, of its `ping` nodes a little later.
     pub(crate) fn lan_changed(&mut self) {
         for side in [0, 1] {
-            let reaches = self.reaches_station(side);
-            let sight = &mut self.boxes[side].sight;
-            sight.silent_since = if reaches { None } else { sight.silent_since.or(Some(self.now)) };
             if !self.lan.has_carrier(side, self.now) {
-                sight.heard_station = false;
+                self.boxes[side].sight.heard_station = false;
             }
-            let patience = self.scenario.timing[side].warntime;
             self.after(Duration::ZERO, What::Sees { side });
-            self.after(patience, What::Sees { side });
+            self.note_pings(side);
+        }
+    }
+
+    /// The daemon notices silence of its `ping` nodes deadtime after their last answer, which may have come as long before
+    /// as the pause between two questions; where that pause is longer than deadtime, after three more questions.
+    pub(crate) fn note_pings(&mut self, side: Side) {
+        if !self.scenario.pings || !self.boxes[side].read.guard.probes {
+            return;
+        }
+        if self.reaches_station(side) {
+            self.boxes[side].sight.unreached = None;
+        } else if self.boxes[side].sight.unreached.is_none() {
+            let (deadtime, [pause, three]) = (self.scenario.timing[side].deadtime, self.scenario.ping_pace(side));
+            let least = if deadtime > pause + three { deadtime - pause } else { three };
+            let known = self.now + self.rng.span(least, deadtime.max(pause) + three);
+            self.boxes[side].sight.unreached = Some((self.now, known));
+            self.at(known, What::Sees { side });
         }
     }
 

@@ -415,6 +415,7 @@ impl World {
         oracle.booted(&scene, side);
         self.drain(side);
         self.lines_changed();
+        self.note_pings(side);
         self.sees(side);
         if let Some(life) = mask.map(|_| self.boxes[side].life).filter(|_| !self.by_hand) {
             let most = self.scenario.initdead().times(3);

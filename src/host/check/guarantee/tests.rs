@@ -40,7 +40,8 @@ both cables cut   probes 30 ms            probes 30 ms
   probes: so long they ask; while the VIP is answered it is not taken
 
 Not covered:
-- every path cut, both cables and the service LAN: two owners until one heals
+- every path cut, both cables and the service LAN: two owners until one heals;
+  `ping` nodes end it
 - both cables and the service LAN pulled at once: an owner that sees no carrier
   gives its VIPs up after 10000 ms
 - a paused machine, whose clocks stand still: two answer for up to 1003 ms when
@@ -75,6 +76,20 @@ fn a_watchdog_and_stonith_fill_the_gaps() {
     assert!(text.contains("\ndaemon killed     lease 9375 ms           stonith 10000 ms\n"), "{text}");
     assert!(json.contains("\"not_covered\":[\"fencing-out-of-reach\"]"), "{json}");
     assert!(!json.contains("null}") && !text.contains("nothing\n"), "{text}{json}");
+}
+
+#[test]
+fn ping_nodes_cover_every_path_cut() {
+    let pings = "deadtime 10\nping 192.168.20.1\nping_group routers 192.168.20.2 192.168.20.3\n";
+    let (text, json) = said(pings, TUTORIAL, Fine::Present);
+    assert!(text.lines().all(|line| line.chars().count() <= COLUMNS), "{text}");
+    let text = unwrapped(&text);
+    assert!(text.contains("3 `ping` nodes: a node that none of them answers takes no VIP"), "{text}");
+    assert!(text.contains("the isolated owner gives its VIPs up after 10000 ms"), "{text}");
+    assert!(text.contains("while each node reaches a `ping` node") && !text.contains("pulled at once"), "{text}");
+    assert!(json.contains("\"not_covered\":[\"every-path-cut-both-answered\",\"machine-paused\""), "{json}");
+    let (text, _) = said("deadtime 10\nping 192.168.20.1\nstonith_host * external/ssh a\n", TUTORIAL, Fine::Present);
+    assert!(!unwrapped(&text).contains("every path cut, both"), "{text}");
 }
 
 #[test]

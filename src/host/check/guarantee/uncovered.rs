@@ -35,11 +35,15 @@ impl Statement<'_> {
 
     fn paths(&self) -> Vec<Case> {
         let (links, deadtime) = (self.links(), millis(self.guarantee.deadtime));
-        let giving_up = match self.config.pings.is_empty() {
-            true => "",
-            false => "; the owner gives its VIPs up when no `ping` node answers it",
-        };
-        let cut = format!("every path cut, {links} and the service LAN: two owners until one heals{giving_up}");
+        if !self.config.pings.is_empty() {
+            let text = format!(
+                "every path cut, {links} and the service LAN, while each node reaches a `ping` node: two owners until one \
+                 heals"
+            );
+            return vec![Case { id: "every-path-cut-both-answered", text }];
+        }
+        let cut =
+            format!("every path cut, {links} and the service LAN: two owners until one heals; `ping` nodes end it");
         let pulled = format!(
             "{links} and the service LAN pulled at once: an owner that sees no carrier gives its VIPs up after \
              {deadtime} ms"

@@ -16,6 +16,7 @@ mod load;
 mod orders;
 mod ordinary_user;
 mod partition;
+mod ping;
 mod power;
 mod reload;
 mod scripts;

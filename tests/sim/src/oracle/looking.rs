@@ -143,13 +143,54 @@ impl Oracle {
         }
     }
 
+    /// Whether the `ping` nodes of each node can answer it.
+    pub(super) fn note_pings(&mut self, scene: &Scene<'_>) {
+        for side in [0, 1] {
+            let reaches = scene.lan.reaches(side, scene.now) && scene.lan.quiet_until <= scene.now;
+            let since = &mut self.unreached_since[side];
+            *since = if reaches || !scene.scenario.pings { None } else { since.or(Some(scene.now)) };
+        }
+    }
+
+    /// No `ping` node can have answered a node for so long that it must know: deadtime, or the pause between two questions
+    /// where that is longer, and three more.
+    fn must_be_silent(&self, scene: &Scene<'_>, side: Side) -> bool {
+        let [pause, three] = scene.scenario.ping_pace(side);
+        let known = scene.scenario.timing[side].deadtime.max(pause) + three + turns(scene, side);
+        let since = self.unreached_since[side].map(|since| since.max(self.watches[side].disturbed_at));
+        since.is_some_and(|since| scene.now.since(since) > roughly(known))
+    }
+
+    /// EYES: an owner that hears neither its peer nor any `ping` node holds no VIP.
+    pub(super) fn look_for_isolation(&mut self, scene: &Scene<'_>) {
+        self.note_pings(scene);
+        for side in [0, 1] {
+            let it = &scene.boxes[side];
+            let deadtime = scene.scenario.timing[side].deadtime + turns(scene, side);
+            let heard = self.watches[side].life_at.unwrap_or(self.watches[side].born);
+            let silent = scene.local(side).since(heard) > roughly(deadtime);
+            if !(it.awake() && it.read.guard.probes && silent && self.must_be_silent(scene, side)) {
+                continue;
+            }
+            if let Some(group) = (0..scene.groups()).find(|group| scene.scenario.has_vip[*group] && it.holds(*group)) {
+                self.accuse(
+                    scene.now,
+                    "EYES",
+                    format_args!(
+                        "node{} holds group {group} although nobody hears it: no `ping` node since {:?}",
+                        side + 1,
+                        self.unreached_since[side]
+                    ),
+                );
+            }
+        }
+    }
+
     /// EYES: a node that cannot see the service LAN takes nothing there.
     pub(super) fn demand_open_eyes(&mut self, scene: &Scene<'_>, side: Side, group: usize) {
         let it = &scene.boxes[side];
-        if it.read.guard.probes
-            && scene.scenario.has_vip[group]
-            && self.watches[side].looks[group].eyes == Some(Eyes::Cut)
-        {
+        let told = matches!(self.watches[side].looks[group].eyes, Some(Eyes::Cut | Eyes::Silent));
+        if it.read.guard.probes && scene.scenario.has_vip[group] && (told || self.must_be_silent(scene, side)) {
             self.accuse(scene.now, "EYES", format_args!("node{} is blind and starts group {group}", side + 1));
         }
     }
@@ -169,4 +210,9 @@ impl Oracle {
             _ => scene.scenario.has_vip[group] && self.watches[side].looks[group].eyes != Some(Eyes::Open),
         }
     }
+}
+
+/// What a loop may be late by, in all.
+fn turns(scene: &Scene<'_>, side: Side) -> Duration {
+    scene.scenario.timing[side].keepalive.times(3) + scene.scenario.lag.times(4) + Duration::from_millis(20)
 }

@@ -195,6 +195,8 @@ pub struct Oracle {
     pub twins: u64,
     /// When the service LAN last did not carry both ways between the nodes.
     lan_broken_at: Option<Instant>,
+    /// Since when no answer of a `ping` node gets to each node, where any is configured.
+    unreached_since: [Option<Instant>; 2],
     /// Failbacks of each group: every one doubles the wait for the next, up to an hour.
     given_back: Vec<u32>,
 }
@@ -221,6 +223,7 @@ impl Oracle {
             twins_since: vec![None; groups],
             twins: 0,
             lan_broken_at: None,
+            unreached_since: [None; 2],
             given_back: vec![0; groups],
         }
     }
@@ -296,6 +299,7 @@ impl Oracle {
             self.look_for_orphan(scene, group, states);
         }
         self.look_for_deafness(scene);
+        self.look_for_isolation(scene);
         self.note_terms(scene);
     }
 }

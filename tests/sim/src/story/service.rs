@@ -59,6 +59,12 @@ impl Pair {
         self.change_lan("a port is deaf");
     }
 
+    /// No other station says anything any more, or they do again.
+    pub fn hush_lan(&mut self, hushed: bool) {
+        self.world.lan.quiet_until = if hushed { Instant::FAR } else { Instant::ZERO };
+        self.change_lan(if hushed { "the other stations are silent" } else { "the other stations answer" });
+    }
+
     /// The switch goes down.
     pub fn stop_switch(&mut self) {
         self.world.lan.down_until = Instant::FAR;

@@ -11,6 +11,7 @@ mod lease;
 mod links;
 mod orders;
 mod partition;
+mod ping;
 mod power;
 mod resources;
 mod service;
