@@ -51,6 +51,26 @@ fn every_event_of_the_node() {
 }
 
 #[test]
+fn ping_nodes() {
+    use crate::host::eyes::PingNode;
+    let news = |address: &str, group: Option<&str>, answers| PingNews {
+        node: PingNode { address: address.parse().unwrap(), group: group.map(str::to_owned) },
+        answers,
+        silent: MS(300),
+    };
+    let silent = news("192.168.20.1", None, false);
+    let back = news("2001:db8::1", Some("routers"), true);
+    let shown = lines(|follow| vec![follow.ping(&silent, "warning"), follow.ping(&back, "notice")]);
+    assert_eq!(
+        shown,
+        "\"event\":\"ping\",\"level\":\"warning\",\"node\":\"192.168.20.1\",\"state\":\"silent\",\"silent_ms\":300}\n\
+         \"event\":\"ping\",\"level\":\"notice\",\"node\":\"2001:db8::1\",\"ping_group\":\"routers\",\
+         \"state\":\"answering\",\"silent_ms\":300}\n"
+    );
+    assert_eq!(back.to_string(), "ping node 2001:db8::1 of routers: answers again, after 300.0 ms");
+}
+
+#[test]
 fn the_lines_that_are_no_events() {
     let shown = lines(|follow| vec![follow.status("{\"node\":\"node1\"}"), follow.lost(3), follow.dropped(4)]);
     assert_eq!(

@@ -173,13 +173,13 @@ impl Oracle {
                 continue;
             }
             if let Some(group) = (0..scene.groups()).find(|group| scene.scenario.has_vip[*group] && it.holds(*group)) {
+                let since = self.unreached_since[side];
                 self.accuse(
                     scene.now,
                     "EYES",
                     format_args!(
-                        "node{} holds group {group} although nobody hears it: no `ping` node since {:?}",
+                        "node{} holds group {group} although nobody hears it: no `ping` node since {since:?}",
                         side + 1,
-                        self.unreached_since[side]
                     ),
                 );
             }
