@@ -83,9 +83,10 @@ impl<'a> Follow<'a> {
         match *event {
             Event::Link { link, from, to, why } => object.link(names.link(link), from, to, why),
             Event::Peer { from, to, silent } => object.peer(&names.peer, from, to, silent),
-            Event::Session { new_run } => {
+            Event::Session { new_run, lost } => {
                 object.text("node", &names.peer);
                 object.field("new_run", new_run);
+                object.text("had_lost_this_node", words::loss(lost));
             }
             Event::DeadtimesDiffer { mine, theirs } => {
                 object.text("node", &names.peer);

@@ -5,6 +5,7 @@ use std::fmt;
 use lubdub::node::{Cause, Event, LinkState, PeerState, Timing, Untrusted};
 use lubdub::time::Duration;
 use lubdub::wire::beat::State;
+use lubdub::wire::loss::Loss;
 
 use super::names::Names;
 use super::report::{Level, Often};
@@ -138,8 +139,11 @@ impl fmt::Display for Line<'_> {
                 why.map_or(Ok(()), |why| write!(f, ": {}", words::link_why(why)))
             }
             Event::Peer { from, to, silent } => self.peer_line(f, from, to, silent),
-            Event::Session { new_run: true } => write!(f, "node {}: new session with a new run", names.peer),
-            Event::Session { new_run: false } => write!(f, "node {}: new session with the same run", names.peer),
+            Event::Session { new_run, lost } => {
+                let run = if new_run { "a new" } else { "the same" };
+                write!(f, "node {}: new session with {run} run", names.peer)?;
+                memory(lost).map_or(Ok(()), |how| write!(f, "; it had lost this node: {how}"))
+            }
             Event::DeadtimesDiffer { mine, theirs } => write!(
                 f,
                 "node {}: its deadtime is {}, here it is {}: each node judges by its own; make ha.cf equal",
@@ -195,6 +199,18 @@ impl fmt::Display for Line<'_> {
             Event::Lost { count } => write!(f, "{count} events were not logged"),
         }
     }
+}
+
+/// How the peer lost this node, in its own view; none when it did not.
+pub const fn memory(lost: Loss) -> Option<&'static str> {
+    Some(match lost {
+        Loss::None => return None,
+        Loss::Goodbye => "it said goodbye",
+        Loss::Silence => "it fell silent on every link",
+        Loss::Unplugged => "every link lost its other end",
+        Loss::Stopping => "it fell silent while it could not stop, or was still stopping, a resource",
+        Loss::Fenced => "it was fenced",
+    })
 }
 
 /// A length of time as people read it: tenths of a millisecond below a second.

@@ -2,11 +2,12 @@
 //! asked after a boot why that came.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lubdub::conf::{Config, Guarantee};
 use lubdub::lease::Exclusive;
 use lubdub::time::Instant;
+use lubdub::wire::loss::Loss;
 
 use super::report::Level;
 use super::watchdog::epitaph::Epitaph;
@@ -24,6 +25,8 @@ pub struct Sentry {
     dog: Option<Watchdog>,
     machine: Linux,
     last_reset: LastReset,
+    run_dir: PathBuf,
+    peer: String,
     /// A frame was handed to a link in this turn.
     spoke: bool,
 }
@@ -50,15 +53,25 @@ impl Sentry {
             other => other.and_then(Result::ok),
         };
         let found = LastReset::find(run_dir, &boot_id(), dog.as_ref().and_then(Watchdog::boot_status));
-        if let Some(text) = found.reset.text().filter(|_| found.news) {
+        if let Some(text) = found.reset.text(config.peer).filter(|_| found.news) {
             say(Level::Crit, format_args!("{text}"));
         }
-        let machine = Linux::new(run_dir.to_owned());
-        let mut sentry = Self { dog, machine, last_reset: found.reset, spoke: false };
+        let (machine, run_dir) = (Linux::new(run_dir.to_owned()), run_dir.to_owned());
+        let peer = config.peer.to_ascii_lowercase();
+        let mut sentry = Self { dog, machine, last_reset: found.reset, run_dir, peer, spoke: false };
         if let Some(owed) = found.owed {
             sentry.bite(now, &owed, say);
         }
         Ok(sentry)
+    }
+
+    /// A session began, and the peer has told how it lost this node last.
+    pub fn peer_says(&mut self, lost: Loss, say: &mut dyn FnMut(Level, fmt::Arguments<'_>)) {
+        if self.last_reset.peer_says(lost, &self.run_dir, &boot_id())
+            && let Some(text) = self.last_reset.text(&self.peer)
+        {
+            say(Level::Crit, format_args!("{text}"));
+        }
     }
 
     /// A frame was handed to a link.

@@ -16,6 +16,7 @@ use super::names::{LinkName, Names};
 use super::narrate::{Line, Ms};
 use super::stamp::Stamp;
 use super::status::quoted;
+use super::watchdog::last_reset::LastReset;
 use super::words;
 
 /// Exit code: wrong usage (EX_USAGE of sysexits.h).
@@ -33,7 +34,9 @@ pub fn explain(run_dir: &Path, group: Option<&str>, json: bool) -> u8 {
     let path = run_dir.join(JOURNAL);
     let told = fs::read(&path).map_err(|error| unread(&error)).and_then(|bytes| {
         let summary = File::open(&bytes).and_then(|file| file.summary());
-        Why::new(&summary.map_err(|refusal| (NO_DATA, refusal.to_string()))?, alive).tell(group, json)
+        let summary = summary.map_err(|refusal| (NO_DATA, refusal.to_string()))?;
+        let why = Why { reset: LastReset::of_this_boot(run_dir), ..Why::new(&summary, alive) };
+        why.tell(group, json)
     });
     match told {
         Ok(text) => {
@@ -59,6 +62,7 @@ struct Why<'a> {
     summary: &'a Summary<'a>,
     names: Names,
     alive: bool,
+    reset: LastReset,
 }
 
 impl<'a> Why<'a> {
@@ -70,7 +74,7 @@ impl<'a> Why<'a> {
             groups: lines(summary.groups),
             links: lines(summary.links).into_iter().map(|name| LinkName { name, kind: "" }).collect(),
         };
-        Self { summary, names, alive }
+        Self { summary, names, alive, reset: LastReset::default() }
     }
 
     fn tell(&self, group: Option<&str>, json: bool) -> Result<String, (u8, String)> {
@@ -98,6 +102,9 @@ impl<'a> Why<'a> {
         if chosen.is_none() {
             let _ = writeln!(out, "\npeer {peer}");
             self.story(&mut out, &self.summary.peer_story);
+            if let Some(text) = self.reset.text(peer) {
+                let _ = writeln!(out, "\nlast reset\n  {text}");
+            }
         }
         out
     }
@@ -154,11 +161,12 @@ impl<'a> Why<'a> {
         let groups: Vec<_> = groups.collect();
         let time = Stamp::from_micros(*wall);
         format!(
-            "{{\"node\":{},\"time\":\"{time}\",\"alive\":{},\"groups\":[{}],\"peer\":{}}}\n",
+            "{{\"node\":{},\"time\":\"{time}\",\"alive\":{},\"groups\":[{}],\"peer\":{},\"last_reset\":{}}}\n",
             quoted(node),
             self.alive,
             groups.join(","),
-            self.story_json("node", peer, peer_story)
+            self.story_json("node", peer, peer_story),
+            self.reset.json(peer)
         )
     }
 

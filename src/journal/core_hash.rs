@@ -11,6 +11,7 @@ const SOURCES: &[&[u8]] = &[
     include_bytes!("../node/guard.rs"),
     include_bytes!("../node/hear.rs"),
     include_bytes!("../node/link.rs"),
+    include_bytes!("../node/memory.rs"),
     include_bytes!("../node/mod.rs"),
     include_bytes!("../node/peer.rs"),
     include_bytes!("../node/renewal.rs"),
@@ -28,6 +29,7 @@ const SOURCES: &[&[u8]] = &[
     include_bytes!("../wire/envelope.rs"),
     include_bytes!("../wire/frame.rs"),
     include_bytes!("../wire/hello.rs"),
+    include_bytes!("../wire/loss.rs"),
     include_bytes!("../wire/mod.rs"),
 ];
 

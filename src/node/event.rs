@@ -4,6 +4,7 @@ use super::link::{LinkState, LinkWhy};
 use super::peer::PeerState;
 use crate::time::Duration;
 use crate::wire::beat::{State, Term};
+use crate::wire::loss::Loss;
 use serde::{Deserialize, Serialize};
 
 /// Something worth a line.
@@ -33,6 +34,8 @@ pub enum Event {
     Session {
         /// The peer is a new life of its daemon, or was never heard before.
         new_run: bool,
+        /// How it lost this node last: in the first session of a run, why the life before ended.
+        lost: Loss,
     },
     /// The peer's ha.cf has another deadtime: each node judges by its own.
     DeadtimesDiffer {

@@ -126,7 +126,8 @@ impl Node {
             *first = 1;
         }
         self.renewal.is_known();
-        self.note(Event::Session { new_run });
+        let lost = self.peer.session.as_ref().map(|session| session.facts.lost).unwrap_or_default();
+        self.note(Event::Session { new_run, lost });
         let mine = self.setup.timing.deadtime;
         let theirs = self.peer.session.as_ref().map_or(mine, |session| session.facts.deadtime);
         if theirs != mine {

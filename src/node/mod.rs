@@ -19,6 +19,7 @@ mod group;
 mod guard;
 mod hear;
 mod link;
+mod memory;
 mod peer;
 mod renewal;
 mod session;
@@ -45,6 +46,7 @@ use crate::lease::PROBE_WAIT;
 use crate::time::{Duration, Instant};
 use crate::wire::beat::{GROUPS_MAX, LINKS_MAX};
 use crate::wire::envelope::Sealed;
+use crate::wire::loss::Loss;
 use group::{Effects, Group, Scene};
 use heapless::{Deque, Vec};
 use link::Link;
@@ -311,7 +313,7 @@ impl Node {
             Input::Eyes { group, eyes } => self.see(group, |group, now| group.sight.eyes(now, eyes)),
             Input::Lapsed { group } => self.with_group(group, |group, _, fx| group.lapsed(fx)),
             Input::Found { group, until } => self.see(group, |group, _| group.found(until)),
-            Input::Fenced => self.peer.fenced = !self.peer.is_alive(self.now, &self.setup),
+            Input::Fenced => self.fenced(),
             Input::Wake { .. } => {}
         }
         self.settle(matches!(input, Input::Wake { swept: true }));
@@ -433,6 +435,13 @@ impl Node {
         }
     }
 
+    fn fenced(&mut self) {
+        if !self.peer.is_alive(self.now, &self.setup) {
+            self.peer.fenced = true;
+            self.peer.memory.note(Loss::Fenced);
+        }
+    }
+
     fn line(&mut self, link: u8, lost: bool) {
         if let Some(link) = self.links.get_mut(usize::from(link)) {
             link.lost_at = lost.then(|| link.lost_at.unwrap_or(self.now));
@@ -530,6 +539,9 @@ impl Node {
         self.peer.state = after;
         if after == PeerState::Alive {
             self.groups.iter_mut().for_each(Group::peer_lives);
+        }
+        if before == PeerState::Alive {
+            self.peer.memory.note(self.peer.loss());
         }
         let silent = self.now.since(self.peer.silent_since);
         self.note(Event::Peer { from: before, to: after, silent });

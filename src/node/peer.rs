@@ -3,12 +3,15 @@
 use super::callers::{Caller, Callers};
 use super::digest::{Digest, Lens, maybe, nonce_name};
 use super::link::within;
+use super::memory::Memory;
 use super::session::Session;
 use super::setup::Setup;
 use crate::lease::{self, PROBE_WAIT, PROBES};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, Method};
+use crate::wire::beat::State;
 use crate::wire::hello::{Hello, MACS_MAX, Nonce};
+use crate::wire::loss::Loss;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -65,6 +68,16 @@ pub(super) enum Greeting {
     Session { new_run: bool },
 }
 
+/// What my next hello answers.
+#[derive(Clone, Copy)]
+pub(super) struct Answered {
+    /// An offer.
+    pub nonce: Nonce,
+    /// The fingerprint of a key that its sender accepts, and its run; none of somebody who is not to be trusted.
+    pub key: Option<u32>,
+    pub run: Option<u64>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ignored {
     Own,
@@ -101,6 +114,8 @@ pub(super) struct Peer {
     former_lease: (Duration, Instant),
     /// The setup has changed: a new session is to tell the peer.
     pub renew: bool,
+    /// How it was lost last.
+    pub memory: Memory,
 
     /// Its service MACs, as its last trusted hello told them.
     pub macs: Vec<[u8; 6], MACS_MAX>,
@@ -173,6 +188,7 @@ impl Peer {
             told_lease: Duration::ZERO,
             former_lease: (Duration::ZERO, Instant::ZERO),
             renew: false,
+            memory: Memory::default(),
 
             macs: Vec::new(),
             untrusted: None,
@@ -196,17 +212,18 @@ impl Peer {
         self.nonces.told = nonce;
     }
 
-    /// What my next hello answers: an offer, and the fingerprint of a key that its sender accepts.
+    /// What my next hello answers.
     ///
     /// A hello that tells of a new setup answers nobody now and then: the peer believes an answer to an offer that it did
     /// not make as little as the recording that was answered.
-    pub fn answer(&mut self, now: Instant, setup: &Setup) -> Option<(Nonce, Option<u32>)> {
+    pub fn answer(&mut self, now: Instant, setup: &Setup) -> Option<Answered> {
         let turn = self.callers.next_turn();
         if self.renew && turn.is_multiple_of(2) {
             return None;
         }
         let caller = self.callers.chosen(turn, now, setup.timing.deadtime);
-        caller.map(|caller| (caller.nonce, Some(caller.key))).or(self.stranger.map(|nonce| (nonce, None)))
+        let caller = caller.map(|it| Answered { nonce: it.nonce, key: Some(it.key), run: Some(it.facts.run) });
+        caller.or(self.stranger.map(|nonce| Answered { nonce, key: None, run: None }))
     }
 
     /// HANDSHAKE: takes a hello and says what it means.
@@ -305,6 +322,7 @@ impl Peer {
         self.renew = false;
         self.former = None;
         self.last_run = Some((facts.run, known.max(sequence)));
+        self.memory.is_back(facts.run);
         self.left = false;
         // What is read at once with the hello may be as old as a stall: until a beat of mine is echoed it grants nothing.
         self.stall_floor = 1;
@@ -427,6 +445,8 @@ impl Peer {
             unauthentic_at,
             // Told to the shell alone.
             macs: _,
+            // Told to people alone.
+            memory: _,
             former,
             unplugged,
             blind_at,
@@ -508,6 +528,19 @@ impl Peer {
         let doubt = quiet(self.doubted_at);
         let doubt = if has_vip { doubt.min(due + setup.timing.initdead) } else { doubt };
         quiet(self.barred_at).max(doubt)
+    }
+
+    /// How it was lost, just now. What its last beat was stopping comes first: a node that cannot stop a resource resets
+    /// itself, and then its lines fall too.
+    pub fn loss(&self) -> Loss {
+        let news = self.session.as_ref().and_then(|session| session.news.as_ref());
+        let stopping = news.is_some_and(|news| news.beat.groups.iter().any(|word| word.state == State::Stopping));
+        match self.unplugged {
+            _ if self.left => Loss::Goodbye,
+            _ if stopping => Loss::Stopping,
+            Some(_) => Loss::Unplugged,
+            None => Loss::Silence,
+        }
     }
 
     /// It said goodbye less than a deadtime ago.

@@ -18,6 +18,7 @@ mod ordinary_user;
 mod partition;
 mod power;
 mod reload;
+mod remembered;
 mod scripts;
 mod start;
 mod status;
