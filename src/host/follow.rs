@@ -112,6 +112,10 @@ impl<'a> Follow<'a> {
                 object.text("group", names.group(group));
                 object.ms("silent", silent);
             }
+            Event::Asked { silent } => {
+                object.text("node", &names.peer);
+                object.ms("silent", silent);
+            }
             Event::Blind { group } => object.text("group", names.group(group)),
             Event::Stalled { length } => object.ms("length", length),
             Event::Lost { count } => object.field("count", count),
@@ -162,6 +166,7 @@ const fn word(event: &Event) -> &'static str {
         Event::Kept { .. } => "kept",
         Event::StopFailed { .. } => "stop-failed",
         Event::HeldOff { .. } => "held-off",
+        Event::Asked { .. } => "asked",
         Event::Blind { .. } => "blind",
         Event::Stalled { .. } => "stalled",
         Event::Lost { .. } => "lost",

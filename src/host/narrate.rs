@@ -28,7 +28,7 @@ impl Line<'_> {
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self.event {
-            Event::StopFailed { .. } | Event::HeldOff { .. } | Event::Blind { .. } => Level::Crit,
+            Event::StopFailed { .. } | Event::HeldOff { .. } | Event::Asked { .. } | Event::Blind { .. } => Level::Crit,
             Event::Peer { to: PeerState::SplitSuspected, .. } => Level::Crit,
             Event::Group { cause: Cause::Lapsed | Cause::Blind | Cause::Answered, .. } => Level::Crit,
             Event::Group { to: State::Failed, .. } => Level::Crit,
@@ -64,8 +64,8 @@ impl Line<'_> {
             }
             PeerState::SplitSuspected => write!(
                 f,
-                ": ALARM split suspected: every heartbeat link has been silent for {}, and yet it answers for its VIP; \
-                 nothing moves. Look at the cables",
+                ": ALARM split suspected: every heartbeat link has been silent for {}, and yet it lives on the \
+                 service LAN; nothing moves. Look at the cables",
                 Ms(silent)
             ),
             PeerState::Left => write!(f, ": it said goodbye with every resource stopped"),
@@ -183,6 +183,13 @@ impl fmt::Display for Line<'_> {
                 "ALARM group {}: not taken over: its VIP is in use although {} has been silent for {}; \
                  look at the heartbeat cables",
                 names.group(group),
+                names.peer,
+                Ms(silent)
+            ),
+            Event::Asked { silent } => write!(
+                f,
+                "ALARM node {}: it asks for the VIPs of this node on the service LAN although nothing of it has been heard \
+                 for {}; nothing moves; look at the heartbeat cables",
                 names.peer,
                 Ms(silent)
             ),

@@ -255,7 +255,8 @@ fn peer_rule(to: PeerState, silence: &str) -> String {
     match to {
         PeerState::Dead => format!("silence: nothing fresh on any link for {silence}"),
         PeerState::SplitSuspected => format!(
-            "the VIP is the third link: nothing fresh on any heartbeat link for {silence}, and yet its VIP is answered"
+            "the VIP is the third link: nothing fresh on any heartbeat link for {silence}, and yet the peer \
+             answers or asks for a VIP"
         ),
         PeerState::Left => "goodbye: it said that it leaves with every group stopped".to_owned(),
         PeerState::Alive => "session: both nodes have proved to be there now, and beats come".to_owned(),

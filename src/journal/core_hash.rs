@@ -3,6 +3,7 @@
 /// Everything that has a part in a decision or in how a node is written down.
 const SOURCES: &[&[u8]] = &[
     include_bytes!("../journal/entry.rs"),
+    include_bytes!("../node/asked.rs"),
     include_bytes!("../node/callers.rs"),
     include_bytes!("../node/digest.rs"),
     include_bytes!("../node/event.rs"),

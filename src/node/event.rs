@@ -85,6 +85,11 @@ pub enum Event {
         /// How long nothing fresh had been heard.
         silent: Duration,
     },
+    /// The peer asks for VIPs on the service LAN although nothing is heard from it: every heartbeat link is broken (L9).
+    Asked {
+        /// How long nothing fresh had been heard.
+        silent: Duration,
+    },
     /// This node cannot see whether a VIP that it would take is in use (EYES).
     Blind {
         /// The group's number.

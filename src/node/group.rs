@@ -22,7 +22,7 @@ pub const STOP_RETRY: Duration = Duration::from_secs(1);
 pub const STOP_RETRY_MAX: Duration = Duration::from_secs(60);
 
 /// The least pause between the probes of a peer that has asked for a while.
-const PROBE_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
 /// F is doubled by each failback within this time, and never longer than it.
 pub const FAILBACK_MEMORY: Duration = Duration::from_secs(3600);

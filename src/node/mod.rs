@@ -11,6 +11,7 @@
 //! * At the time that `Wait` names the shell calls `handle` with [`Input::Wake`]. Where the reason is [`Why::Judge`] it
 //!   first reads what every link has, so that a beat already here counts, and says `swept`.
 
+mod asked;
 mod callers;
 mod digest;
 mod event;
@@ -30,6 +31,7 @@ mod status;
 mod warrant;
 mod witness;
 
+pub use asked::ASKED_MIN;
 pub use digest::{Digest, nonce_name, series};
 pub use event::{Cause, Event};
 pub use evidence::{Evidence, LinkEvidence};
@@ -113,6 +115,11 @@ pub enum Input<'a> {
         group: u8,
         /// Who.
         by: By,
+    },
+    /// A MAC that the peer has told has sent a probe for a VIP of a group: it looks whether somebody has it.
+    Asked {
+        /// The group.
+        group: u8,
     },
     /// Whether answers about a group's VIPs could be heard.
     Eyes {
@@ -310,6 +317,7 @@ impl Node {
                 let known = !self.peer.macs.is_empty();
                 self.see(group, |group, now| group.answered(now, by, known));
             }
+            Input::Asked { .. } => self.peer.asks(self.now, &self.setup),
             Input::Eyes { group, eyes } => self.see(group, |group, now| group.sight.eyes(now, eyes)),
             Input::Lapsed { group } => self.with_group(group, |group, _, fx| group.lapsed(fx)),
             Input::Found { group, until } => self.see(group, |group, _| group.found(until)),
@@ -483,6 +491,7 @@ impl Node {
         }
         self.peer.unplugged = self.unplugged();
         self.judge_peer(swept);
+        self.alarm_asked();
         self.judge_links();
         let mut fence = false;
         for number in 0..self.groups.len() as u8 {
@@ -547,6 +556,21 @@ impl Node {
         self.note(Event::Peer { from: before, to: after, silent });
     }
 
+    /// L9: what the owner says of a split, as the standby does of a VIP in use: at once, and again after twice initdead.
+    fn alarm_asked(&mut self) {
+        let split = self.peer.state == PeerState::SplitSuspected && !self.is_held_off();
+        let pause = self.setup.timing.initdead.times(2);
+        if self.peer.asked.is_news(self.now, split, pause) {
+            let silent = self.now.since(self.peer.silent_since);
+            self.note(Event::Asked { silent });
+        }
+    }
+
+    /// A VIP that this node would take is in use.
+    fn is_held_off(&self) -> bool {
+        self.groups.iter().any(|group| group.held_off() == Some(Hold::InUse))
+    }
+
     fn verdict(&mut self, swept: bool) -> PeerState {
         let (peer, setup) = (&self.peer, &self.setup);
         if peer.is_alive(self.now, setup) {
@@ -559,9 +583,9 @@ impl Node {
             return PeerState::Untrusted(why);
         }
         let dead = self.now >= peer.silent_since + peer.patience(setup) || peer.unplugged.is_some();
-        let in_use = self.groups.iter().any(|group| group.held_off() == Some(Hold::InUse));
+        let lives = self.is_held_off() || peer.asks_until(setup).is_some_and(|until| self.now < until);
         match peer.state {
-            PeerState::Dead | PeerState::SplitSuspected if in_use => PeerState::SplitSuspected,
+            PeerState::Dead | PeerState::SplitSuspected if lives => PeerState::SplitSuspected,
             PeerState::Dead | PeerState::SplitSuspected => PeerState::Dead,
             _ if dead && swept => PeerState::Dead,
             PeerState::Untrusted(_) if !dead => PeerState::Unknown,
@@ -709,6 +733,8 @@ impl Node {
         }
         at(Some(self.peer.silent_since + self.peer.patience(setup)), Why::Judge);
         at(self.peer.untrusted_until(setup), Why::Link);
+        at(self.peer.asks_until(setup), Why::Link);
+        at(self.peer.asked.again(), Why::Link);
         for link in &self.links {
             at(link.heard_until(setup.timing.deadtime), Why::Link);
         }

@@ -1,5 +1,6 @@
 //! The other node: the handshake, its life and silence over all links, and whether it is to be trusted.
 
+use super::asked::Asked;
 use super::callers::{Caller, Callers};
 use super::digest::{Digest, Lens, maybe, nonce_name};
 use super::link::within;
@@ -26,7 +27,8 @@ pub enum PeerState {
     Dead,
     /// It said goodbye with every group stopped.
     Left,
-    /// Silent for as long as any lease of it, and yet its MAC answers for a VIP: every heartbeat link is broken.
+    /// Silent on every link, and yet it lives: its MAC answers for a VIP after any lease of it, or asks for one. Every
+    /// heartbeat link is broken.
     SplitSuspected,
     /// Somebody is there whom this node must not trust.
     Untrusted(Untrusted),
@@ -116,6 +118,8 @@ pub(super) struct Peer {
     pub renew: bool,
     /// How it was lost last.
     pub memory: Memory,
+    /// Whether it asks for VIPs.
+    pub asked: Asked,
 
     /// Its service MACs, as its last trusted hello told them.
     pub macs: Vec<[u8; 6], MACS_MAX>,
@@ -189,6 +193,7 @@ impl Peer {
             former_lease: (Duration::ZERO, Instant::ZERO),
             renew: false,
             memory: Memory::default(),
+            asked: Asked::default(),
 
             macs: Vec::new(),
             untrusted: None,
@@ -369,6 +374,7 @@ impl Peer {
         self.silent_since = now;
         self.ever_heard = true;
         self.fenced = false;
+        self.asked = Asked::default();
     }
 
     /// Somebody untrusted is there. `certain`: these frames are fresh and authentic, or came over a cable, where nobody
@@ -387,6 +393,7 @@ impl Peer {
     /// may have come back meanwhile.
     pub fn stalled(&mut self, length: Duration) {
         self.silent_since += length;
+        self.asked.stalled(length);
         self.left = false;
         self.stall_floor = self.session.as_ref().map_or(0, |session| session.tx_seq() + 1);
         let times = [&mut self.barred_at, &mut self.doubted_at, &mut self.proved_at, &mut self.unauthentic_at];
@@ -427,6 +434,22 @@ impl Peer {
         self.session.as_ref().and_then(|session| session.news.as_ref()).is_some_and(|news| news.beat.blind)
     }
 
+    /// It has sent a probe for a VIP.
+    pub fn asks(&mut self, now: Instant, setup: &Setup) {
+        let span = self.asks_every(setup.timing.keepalive);
+        self.asked.note(now, span);
+    }
+
+    /// Until when it counts as asking for VIPs; none when it does not.
+    pub fn asks_until(&self, setup: &Setup) -> Option<Instant> {
+        self.asked.until(self.asks_every(setup.timing.keepalive))
+    }
+
+    /// By the slower keepalive of the two.
+    fn asks_every(&self, keepalive: Duration) -> Duration {
+        Asked::span(self.session.as_ref().map_or(keepalive, |session| session.facts.keepalive.max(keepalive)))
+    }
+
     /// How long silence must last: deadtime, or initdead for a peer never heard in this run.
     pub fn patience(&self, setup: &Setup) -> Duration {
         if self.ever_heard { setup.timing.deadtime } else { setup.timing.initdead }
@@ -447,6 +470,7 @@ impl Peer {
             macs: _,
             // Told to people alone.
             memory: _,
+            asked,
             former,
             unplugged,
             blind_at,
@@ -476,6 +500,7 @@ impl Peer {
             PeerState::Untrusted(_) => 4,
             PeerState::SplitSuspected => 5,
         });
+        asked.digest(lens, self.asks_every(timing.keepalive), out);
         maybe(out, *unplugged, |out, at| out.word(lens.until(at + timing.initdead)));
         out.word(lens.fresh(*blind_at, timing.initdead.times(8)));
         out.word(told_lease.as_micros());

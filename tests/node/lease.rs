@@ -3,7 +3,7 @@
 
 use crate::pair::{MS, Pair};
 use lubdub::lease;
-use lubdub::node::{Cause, Event, Eyes, Guard, Hold, Input, Order, PeerState};
+use lubdub::node::{ASKED_MIN, Cause, Event, Eyes, Guard, Hold, Input, Order, PeerState, Refusal};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::beat::State;
 
@@ -103,6 +103,52 @@ fn two_cut_cables_move_nothing_while_the_service_lan_is_whole_and_a_death_then_d
     pair.cut_all(false);
     pair.run(MS(20_000));
     assert!(pair.doubles.is_empty() && pair.owner(0).is_some(), "{}", pair.story());
+}
+
+/// What the questions of a peer are worth to whoever holds what it asks for.
+#[test]
+fn seven_rounds_of_questions_show_a_split_until_they_stop() {
+    let mut pair = settled();
+    pair.power_off(1);
+    pair.run(MS(1_000));
+    assert_eq!(pair.peer(0), PeerState::Dead);
+    let ask = |pair: &mut Pair, rounds: u32| {
+        for _ in 0..rounds {
+            // One for each VIP, a moment apart.
+            for group in [0, 1, 0] {
+                pair.tell(0, Input::Asked { group });
+                pair.run(Duration::from_micros(200));
+            }
+            pair.run(MS(100));
+        }
+    };
+    // What a daemon asks at its start and when its carrier is back is no search.
+    ask(&mut pair, ASKED_MIN - 1);
+    assert_eq!(pair.peer(0), PeerState::Dead, "{}", pair.story());
+    pair.run(MS(500));
+    ask(&mut pair, ASKED_MIN);
+    assert_eq!(pair.peer(0), PeerState::SplitSuspected, "{}", pair.story());
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(0)), "nothing moves");
+    assert_eq!(pair.node(0).refuses(Order::Standby(1)), Some(Refusal::NoPeer(PeerState::SplitSuspected)));
+    // Five slow rounds without one.
+    pair.run(MS(350));
+    assert_eq!(pair.peer(0), PeerState::SplitSuspected);
+    pair.run(MS(60));
+    assert_eq!(pair.peer(0), PeerState::Dead, "{}", pair.story());
+    // A stall of its own is nobody's silence.
+    ask(&mut pair, ASKED_MIN);
+    pair.freeze(0, MS(250));
+    pair.run(MS(500));
+    assert_eq!(pair.peer(0), PeerState::SplitSuspected, "{}", pair.story());
+    pair.run(MS(200));
+    assert_eq!(pair.peer(0), PeerState::Dead, "{}", pair.story());
+    // A beat ends it, and what was asked before is forgotten.
+    ask(&mut pair, ASKED_MIN - 1);
+    pair.boot(1);
+    pair.run(MS(1_000));
+    assert_eq!(pair.peer(0), PeerState::Alive);
+    ask(&mut pair, ASKED_MIN);
+    assert_eq!(pair.peer(0), PeerState::Alive, "{}", pair.story());
 }
 
 #[test]

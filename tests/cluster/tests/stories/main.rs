@@ -20,6 +20,7 @@ mod power;
 mod reload;
 mod remembered;
 mod scripts;
+mod split;
 mod start;
 mod status;
 mod stop;

@@ -9,6 +9,8 @@ use lubdub::time::{Duration, Instant};
 /// w, and how many probes must be in vain, as the rules have them.
 pub(super) const PROBE_WAIT: Duration = Duration::from_millis(10);
 pub(super) const PROBES: u64 = 3;
+/// Rounds of the peer's questions that show that it looks for an owner.
+pub(super) const ASKED_MIN: usize = 7;
 
 /// What a node knows of one VIP.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +59,32 @@ impl Oracle {
             let look = &mut self.watches[side].looks[group];
             look.forget();
             look.answered_at = Some(local);
+        }
+    }
+
+    /// A node is told that its peer asks for a VIP. What comes at once is one round.
+    pub fn asked(&mut self, scene: &Scene<'_>, side: Side) {
+        let local = scene.local(side);
+        let asked = &mut self.watches[side].asked;
+        if asked.back().is_some_and(|last| local.since(*last) < PROBE_WAIT.part(2)) {
+            return;
+        }
+        if asked.len() == ASKED_MIN {
+            asked.pop_front();
+        }
+        asked.push_back(local);
+    }
+
+    /// L9: a split is suspected only of a peer that has answered for a VIP lately, or has asked for one often enough since
+    /// it was last heard.
+    pub(super) fn demand_sign_of_life(&mut self, scene: &Scene<'_>, side: Side) {
+        let (local, watch) = (scene.local(side), &self.watches[side]);
+        let patience = scene.scenario.timing[side].initdead;
+        let answered = |look: &Look| look.answered_at.is_some_and(|at| local.since(at) <= roughly(patience));
+        let since = watch.life_at.unwrap_or_default();
+        let asked = watch.asked.len() == ASKED_MIN && watch.asked.front().is_some_and(|first| *first >= since);
+        if !asked && !watch.looks.iter().any(answered) {
+            self.accuse(scene.now, "L9", format_args!("node{} suspects a split without a sign of life", side + 1));
         }
     }
 

@@ -17,6 +17,9 @@ impl Oracle {
         match *event {
             Event::Peer { to, .. } => {
                 self.watches[side].turned_at = scene.now;
+                if to == PeerState::SplitSuspected {
+                    self.demand_sign_of_life(scene, side);
+                }
                 self.watches[side].alive_since = (to == PeerState::Alive).then_some(local);
             }
             Event::Session { new_run: true, .. } => {
