@@ -75,13 +75,12 @@ impl Oracle {
         asked.push_back(local);
     }
 
-    /// L9: a split is suspected only of a peer that has answered for a VIP lately, or has asked for one often enough since
-    /// it was last heard.
+    /// L9: a split is suspected only of a peer that has answered for a VIP, or has asked for one often enough, since it was
+    /// last heard.
     pub(super) fn demand_sign_of_life(&mut self, scene: &Scene<'_>, side: Side) {
-        let (local, watch) = (scene.local(side), &self.watches[side]);
-        let patience = scene.scenario.timing[side].initdead;
-        let answered = |look: &Look| look.answered_at.is_some_and(|at| local.since(at) <= roughly(patience));
-        let since = watch.life_at.unwrap_or_default();
+        let watch = &self.watches[side];
+        let since = watch.life_at.unwrap_or(watch.born);
+        let answered = |look: &Look| look.answered_at.is_some_and(|at| at >= since);
         let asked = watch.asked.len() == ASKED_MIN && watch.asked.front().is_some_and(|first| *first >= since);
         if !asked && !watch.looks.iter().any(answered) {
             self.accuse(scene.now, "L9", format_args!("node{} suspects a split without a sign of life", side + 1));
