@@ -108,6 +108,11 @@ impl<'a> Follow<'a> {
                 object.field("times", times);
                 object.ms("again_in", again_in);
             }
+            Event::PeerStops { group, lasts } => {
+                object.text("node", &names.peer);
+                object.text("group", names.group(group));
+                object.ms("lasts", lasts);
+            }
             Event::HeldOff { group, silent } => {
                 object.text("group", names.group(group));
                 object.ms("silent", silent);
@@ -165,6 +170,7 @@ const fn word(event: &Event) -> &'static str {
         Event::Group { .. } => "group",
         Event::Kept { .. } => "kept",
         Event::StopFailed { .. } => "stop-failed",
+        Event::PeerStops { .. } => "peer-stops",
         Event::HeldOff { .. } => "held-off",
         Event::Asked { .. } => "asked",
         Event::Blind { .. } => "blind",

@@ -30,7 +30,7 @@ impl Line<'_> {
         match self.event {
             Event::StopFailed { .. } | Event::HeldOff { .. } | Event::Asked { .. } | Event::Blind { .. } => Level::Crit,
             Event::Peer { to: PeerState::SplitSuspected, .. } => Level::Crit,
-            Event::Group { cause: Cause::Lapsed | Cause::Blind | Cause::Answered, .. } => Level::Crit,
+            Event::Group { cause: Cause::Lapsed | Cause::Blind | Cause::Mute | Cause::Answered, .. } => Level::Crit,
             Event::Group { to: State::Failed, .. } => Level::Crit,
             Event::Group { cause: Cause::StartFailed, .. } => Level::Err,
             Event::Group { cause: Cause::Silence(_) | Cause::Unplugged(_) | Cause::Fenced, .. } => Level::Warning,
@@ -92,6 +92,9 @@ impl Line<'_> {
             Cause::Lapsed => write!(f, "ALARM the lease ran out before this node renewed it"),
             Cause::Blind => {
                 write!(f, "ALARM the service LAN and {peer} are both out of reach: nobody could use it here")
+            }
+            Cause::Mute => {
+                write!(f, "ALARM no heartbeat link has a device any more, so that {peer} counts this node out")
             }
             Cause::Started => write!(f, "every resource runs"),
             Cause::StartFailed => write!(f, "a resource did not start"),
@@ -177,6 +180,15 @@ impl fmt::Display for Line<'_> {
                 names.group(group),
                 names.peer,
                 Ms(again_in)
+            ),
+            Event::PeerStops { group, lasts } => write!(
+                f,
+                "group {}: {} has been stopping it for {}: it may still run there, so it is not started here; \
+                 see the log of {}",
+                names.group(group),
+                names.peer,
+                Ms(lasts),
+                names.peer
             ),
             Event::HeldOff { group, silent } => write!(
                 f,

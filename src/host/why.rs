@@ -232,6 +232,9 @@ fn group_rule(cause: Cause, peer: &str, silence: &str) -> String {
         }
         Cause::Lapsed => "lease: this node did not renew in time, so the kernel has ended the VIP".to_owned(),
         Cause::Blind => format!("eyes: the service LAN and {peer} were both out of reach for deadtime"),
+        Cause::Mute => format!(
+            "lease: without a device nothing is said, so no lease is renewed, and {peer} takes over when it has run out"
+        ),
         Cause::Order => "order: an operator said so on this node".to_owned(),
         Cause::Handover => format!("order: {peer} asks for it with more right, so it is stopped here first"),
         Cause::Failback => {

@@ -90,6 +90,7 @@ pub const fn cause(cause: Cause) -> &'static str {
         Cause::Answered => "answered",
         Cause::Lapsed => "lapsed",
         Cause::Blind => "blind",
+        Cause::Mute => "mute",
         Cause::Started => "started",
         Cause::StartFailed => "start-failed",
         Cause::Stopped => "stopped",

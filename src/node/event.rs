@@ -78,6 +78,14 @@ pub enum Event {
         /// When the next is tried.
         again_in: Duration,
     },
+    /// The peer has been stopping a group for so long that its stop may have failed: it may still run there, so that this
+    /// node does not start it (L3).
+    PeerStops {
+        /// Its number.
+        group: u8,
+        /// For how long.
+        lasts: Duration,
+    },
     /// The VIP of a group that this node would take is in use although nothing is heard from the peer (L9).
     HeldOff {
         /// Its number.
@@ -151,6 +159,8 @@ pub enum Cause {
     Lapsed,
     /// The service LAN is out of reach, and so is the peer.
     Blind,
+    /// No link of this node has a device any more, so that the peer counts it out.
+    Mute,
     /// The daemon stops.
     Leaving,
     /// The peer to which it was to be given is gone.

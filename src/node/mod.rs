@@ -35,7 +35,7 @@ pub use asked::ASKED_MIN;
 pub use digest::{Digest, nonce_name, series};
 pub use event::{Cause, Event};
 pub use evidence::{Evidence, LinkEvidence};
-pub use group::{Hold, START_ATTEMPTS, STOP_RETRY, STOP_RETRY_MAX, Verb};
+pub use group::{Hold, START_ATTEMPTS, STOP_PATIENCE, STOP_RETRY, STOP_RETRY_MAX, Verb};
 pub use guard::Guard;
 pub use link::{Counters, LinkState, LinkWhy};
 pub use peer::{PeerState, Untrusted};
@@ -250,6 +250,8 @@ pub struct Node {
     /// The peer is to be fenced, and whether the shell knows.
     fence: (bool, bool),
     leaving: Option<Leaving>,
+    /// Since when no link has a device.
+    mute_since: Option<Instant>,
     judge: bool,
     wait: Option<(Instant, Why)>,
     #[serde(skip)]
@@ -287,6 +289,7 @@ impl Node {
             look: (0, true),
             fence: (false, true),
             leaving: None,
+            mute_since: None,
             judge: false,
             wait: None,
             witness: Witness::new(),
@@ -490,6 +493,7 @@ impl Node {
             self.peer.session = None;
         }
         self.peer.unplugged = self.unplugged();
+        self.mute_since = self.is_mute().then(|| self.mute_since.unwrap_or(self.now));
         self.judge_peer(swept);
         self.alarm_asked();
         self.judge_links();
@@ -502,6 +506,11 @@ impl Node {
         self.look();
         self.leave();
         self.prepare_speech();
+    }
+
+    /// No link has a device: nothing that this node says leaves it.
+    fn is_mute(&self) -> bool {
+        !self.links.is_empty() && self.links.iter().all(|link| !link.device)
     }
 
     /// Since when every link has lost its other end, which each had shown. What was on its way then may still arrive; what
@@ -617,7 +626,7 @@ impl Node {
     fn decide(&mut self, number: u8, swept: bool) -> bool {
         let mut fx = Effects::default();
         let (peer, setup, now) = (&self.peer, &self.setup, self.now);
-        let everywhere = self.links.iter().all(|link| link.counters.tx_frames > 0);
+        let everywhere = self.links.iter().all(|link| !link.device || link.counters.tx_frames > 0);
         let group = &mut self.groups[usize::from(number)];
         let session = peer.session.as_ref();
         let news = session.and_then(|session| session.news.as_ref());
@@ -640,10 +649,11 @@ impl Node {
             swept,
             last_word: word,
             warrant: weigh(peer, setup, now, (group.has_vip(), group.is_granted()), swept),
-            alone: everywhere && peer.nobody_was_heard(),
+            alone: everywhere && self.mute_since.is_none() && peer.nobody_was_heard(),
             guard: setup.guard,
             silent: now.since(peer.silent_since),
             initdead: setup.timing.initdead,
+            mute: self.mute_since,
             willing: self.leaving.is_none(),
             failback: failback(peer, setup),
             keepalive,
@@ -747,6 +757,7 @@ impl Node {
             }
             at(failback.map(|(since, least)| group.failback_at(now, since, least)), Why::Failback);
         }
+        at(self.mute_since.map(|since| group::mute_until(since, setup.timing.deadtime)), Why::Group);
         if let Some(Leaving::Goodbye { until, .. }) = self.leaving {
             at(Some(until), Why::Goodbye);
         }

@@ -393,9 +393,9 @@ impl Peer {
     /// may have come back meanwhile.
     pub fn stalled(&mut self, length: Duration) {
         self.silent_since += length;
-        self.asked.stalled(length);
         self.left = false;
         self.stall_floor = self.session.as_ref().map_or(0, |session| session.tx_seq() + 1);
+        self.asked.stalled(length);
         let times = [&mut self.barred_at, &mut self.doubted_at, &mut self.proved_at, &mut self.unauthentic_at];
         for at in times.into_iter().flatten() {
             *at += length;

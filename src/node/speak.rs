@@ -130,8 +130,12 @@ impl Node {
                 self.compose_hello(number)
             };
             if let Some(frame) = frame {
-                self.links[usize::from(number)].sent(self.now, frame.bytes().len(), frame.mark());
-                self.renewal.spoke();
+                let link = &mut self.links[usize::from(number)];
+                link.sent(self.now, frame.bytes().len(), frame.mark());
+                // What has no device takes no beat, and pays for no lease.
+                if link.device {
+                    self.renewal.spoke();
+                }
                 return Some((number, frame));
             }
         }
