@@ -7,6 +7,7 @@ use lubdub::wire::beat::{BEAT_MAX, Beat, GroupWord, State, Term};
 use lubdub::wire::envelope::{Envelope, Kind, Pairing, Refused, seal_beat, seal_hello};
 use lubdub::wire::frame::{BODY_MAX, Deframer, FRAME_MAX, Noise, encode};
 use lubdub::wire::hello::Hello;
+use lubdub::wire::loss::Loss;
 
 fn frame(body: &[u8]) -> Vec<u8> {
     let mut buf = [0; FRAME_MAX];
@@ -61,6 +62,7 @@ fn hello<'a>() -> Hello<'a> {
         deadtime_ms: 300,
         initdead_ms: 3000,
         lease_ms: 0,
+        lost: Loss::Silence,
         digest: *b"digest01",
         macs: [[2, 0, 0, 0, 0, 1]].into_iter().collect(),
         fingerprints: [0xdead_beef].into_iter().collect(),
@@ -82,7 +84,7 @@ fn the_bytes_of_a_beat_and_a_hello_are_pinned() {
 }
 
 const PINNED_BEAT: &str = "0008100634123312031302012001bbd00cbec65936113a6a4d7b4c4400";
-const PINNED_HELLO: &str = "003811266e6f6e63652d3031016e6f6e63652d3032ef9bafcdf8acd19101090b6e6f6465312e612e636f6d086c696e75782d686164ac02b8170b64696765737430310102010101160101effdb6f50d027c0308e766ea24fcec3a8e1db800";
+const PINNED_HELLO: &str = "003811266e6f6e63652d3031016e6f6e63652d3032ef9bafcdf8acd19101090b6e6f6465312e612e636f6d086c696e75782d686164ac02b8170c0264696765737430310102010101160101effdb6f50d11991562b9218c80067ca6daa9df00";
 
 #[test]
 fn every_body_comes_back_from_its_frame() {

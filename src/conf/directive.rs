@@ -25,7 +25,7 @@ const READ: [&str; 20] = [
 ];
 
 /// lubdub's own, which Heartbeat refuses.
-const OURS: [&str; 2] = ["lease", "exclusive"];
+const OURS: [&str; 3] = ["lease", "exclusive", "stop_failure"];
 
 /// Heartbeat's other links. `udp` is its old name of `bcast`.
 const OTHER_LINKS: [&str; 5] = ["mcast", "mcast6", "ucast", "ucast6", "udp"];

@@ -9,7 +9,10 @@ use super::option;
 use super::phrase::{Phrase, say};
 use super::ping::{PingNode, Pings};
 use super::timing::{self, Given, Setting, Timing};
-use super::{AutoFailback, INTERFACE_NAME_MAX, LINKS_MAX, Link, NODE_NAME_MAX, NODES, PINGS_MAX, STONITH_MAX, Source};
+use super::{
+    AutoFailback, INTERFACE_NAME_MAX, LINKS_MAX, Link, NODE_NAME_MAX, NODES, PINGS_MAX, STONITH_MAX, Source,
+    StopFailure,
+};
 use crate::lease::Exclusive;
 use crate::time::Duration;
 use heapless::Vec;
@@ -39,6 +42,7 @@ pub(super) struct HaCf<'a> {
     pub lease: Option<Duration>,
     pub exclusive: Exclusive,
     pub watchdog: Option<&'a str>,
+    pub stop_failure: StopFailure,
     pub stonith: Vec<Stonith<'a>, STONITH_MAX>,
     pub pings: Vec<PingNode<'a>, PINGS_MAX>,
 }
@@ -60,6 +64,7 @@ struct Options<'a> {
     cluster: Option<Setting<'a, &'a str>>,
     exclusive: Option<Setting<'a, Exclusive>>,
     watchdog: Option<Setting<'a, &'a str>>,
+    stop_failure: Option<Setting<'a, StopFailure>>,
     fencing: Fencing<'a>,
     pings: Pings<'a>,
     /// The line of the first medium: Heartbeat wants `baud` and `udpport` before it.
@@ -158,6 +163,9 @@ impl<'a> Options<'a> {
             "initdead" => take_time(&mut self.times.initdead, directive, value, report),
             "lease" => put(&mut self.times.lease, directive, value, timing::read_lease(value, report), report),
             "exclusive" => put(&mut self.exclusive, directive, value, option::read_exclusive(value, report), report),
+            "stop_failure" => {
+                put(&mut self.stop_failure, directive, value, option::read_stop_failure(value, report), report);
+            }
             "watchdog" => put(&mut self.watchdog, directive, value, option::read_watchdog(value, report), report),
             "baud" => {
                 self.warn_if_late(directive, report);
@@ -305,6 +313,12 @@ impl<'a> Options<'a> {
         self.exclusive.map_or_else(Exclusive::default, |given| given.value)
     }
 
+    /// A watchdog is there to reset a node whose stop hangs; without one nothing is done that no line asks for.
+    fn stop_failure(&self) -> StopFailure {
+        let usual = if self.watchdog.is_some() { StopFailure::Reboot } else { StopFailure::Hold };
+        self.stop_failure.map_or(usual, |given| given.value)
+    }
+
     /// All but the fencing devices, which have been judged already.
     fn into_ha_cf(self, me: Option<usize>) -> HaCf<'a> {
         let baud = self.baud.map_or(BAUD_DEFAULT, |baud| baud.value);
@@ -323,6 +337,7 @@ impl<'a> Options<'a> {
             lease: self.times.lease.map(|given| given.value),
             exclusive: self.exclusive(),
             watchdog: self.watchdog.map(|given| given.value),
+            stop_failure: self.stop_failure(),
             stonith: Vec::new(),
             pings: self.pings.into_nodes(),
             nodes: self.nodes,

@@ -109,6 +109,8 @@ pub struct Config<'a> {
     pub exclusive: Exclusive,
     /// `watchdog`: the path of the device, below /dev.
     pub watchdog: Option<&'a str>,
+    /// `stop_failure`; without that line what `watchdog` asks for.
+    pub stop_failure: StopFailure,
     /// `stonith` and `stonith_host`: the devices that this node may use, in the order of ha.cf.
     pub stonith: Vec<Stonith<'a>, STONITH_MAX>,
     /// `ping` and `ping_group`, in the order of ha.cf.
@@ -130,6 +132,15 @@ pub enum AutoFailback {
     Off,
     /// Heartbeat before 1.2; lubdub does as for `on` and warns.
     Legacy,
+}
+
+/// `stop_failure`: what becomes of a node that cannot stop a resource, once nothing milder has helped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopFailure {
+    /// It goes on trying, until a person comes.
+    Hold,
+    /// It restarts: by its watchdog where it has one, by reboot(2) where not. As Heartbeat does.
+    Reboot,
 }
 
 /// One `serial` or `bcast` word.
@@ -193,6 +204,7 @@ pub fn read<'a>(
         lease: cluster.lease,
         exclusive: cluster.exclusive,
         watchdog: cluster.watchdog,
+        stop_failure: cluster.stop_failure,
         stonith: cluster.stonith,
         pings: cluster.pings,
         groups,

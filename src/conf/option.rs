@@ -4,7 +4,7 @@ use super::diagnostic::Reporter;
 use super::lexer::Word;
 use super::nearest::nearest;
 use super::phrase::say;
-use super::{AutoFailback, CLUSTER_NAME_MAX};
+use super::{AutoFailback, CLUSTER_NAME_MAX, StopFailure};
 use crate::lease::Exclusive;
 
 /// The rates that Heartbeat takes.
@@ -71,6 +71,17 @@ pub(super) fn read_exclusive<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>)
     }
     let message = say("`{}` is none of `auto`, `on`, `off`").with(word.text);
     report.error(word.place, message, say("write `exclusive on`, or remove the line for `auto`"));
+    None
+}
+
+pub(super) fn read_stop_failure<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<StopFailure> {
+    for (text, meant) in [("hold", StopFailure::Hold), ("reboot", StopFailure::Reboot)] {
+        if word.text.eq_ignore_ascii_case(text) {
+            return Some(meant);
+        }
+    }
+    let message = say("`{}` is none of `hold`, `reboot`").with(word.text);
+    report.error(word.place, message, say("write `stop_failure reboot` to restart a node that cannot stop a resource"));
     None
 }
 

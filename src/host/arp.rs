@@ -11,6 +11,8 @@ const REPLY: u8 = 2;
 pub const SENDER_MAC: u32 = 22;
 /// Byte of a frame where the sender's protocol address is.
 pub const SENDER: u32 = 28;
+/// Byte of a frame where the address is that is asked for.
+pub const TARGET: u32 = 38;
 
 /// Gratuitous ARP for `address` at `mac`: both forms of RFC 5944 section 4.6, because some stations learn from requests
 /// only and others from replies only.
@@ -38,6 +40,14 @@ pub fn claim(frame: &[u8]) -> Option<(Ipv4Addr, [u8; 6])> {
     let arp = frame.get(12..20)? == HEAD;
     let sender = Ipv4Addr::from(*frame.get(28..FRAME)?.first_chunk()?);
     (arp && !sender.is_unspecified()).then_some((sender, *frame.get(22..)?.first_chunk()?))
+}
+
+/// Who asks by a probe whether anybody has which address. None for questions of those that have an address themselves: a
+/// client's, a kernel's.
+pub fn question(frame: &[u8]) -> Option<(Ipv4Addr, [u8; 6])> {
+    let probe = frame.get(12..20)? == HEAD && frame.get(20..22)? == [0, REQUEST] && frame.get(28..32)? == [0; 4];
+    let target = Ipv4Addr::from(*frame.get(38..FRAME)?.first_chunk()?);
+    probe.then_some((target, *frame.get(22..)?.first_chunk()?))
 }
 
 /// EtherType ARP; hardware Ethernet, protocol IPv4, lengths 6 and 4.
@@ -95,8 +105,15 @@ mod tests {
     fn a_probe_claims_nothing_and_an_announcement_does() {
         assert_eq!(probe(MAC, VIP)[28..], [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 192, 168, 20, 100]);
         assert_eq!(claim(&probe(MAC, VIP)), None);
+        assert_eq!(question(&probe(MAC, VIP)), Some((VIP, MAC)));
+        assert!((0..FRAME).all(|length| question(&probe(MAC, VIP)[..length]).is_none()));
+        assert_eq!(
+            question(&request(MAC, Ipv4Addr::new(192, 168, 20, 10), BROADCAST, VIP)),
+            None,
+            "a client's question"
+        );
         for frame in announcements(MAC, VIP) {
-            assert_eq!(claim(&frame), Some((VIP, MAC)));
+            assert_eq!((claim(&frame), question(&frame)), (Some((VIP, MAC)), None));
             assert!((0..FRAME).all(|length| claim(&frame[..length]).is_none()));
         }
     }

@@ -52,6 +52,8 @@ pub enum Sighting {
     Probed { group: u8 },
     /// Somebody else said that it has a VIP of the group, asked or not.
     Answered { group: u8, by: By },
+    /// The peer asked whether anybody has a VIP of the group.
+    Asked { group: u8 },
     /// What silence is worth, when the looking begins and whenever it changes; of a group that is not looked for, that its
     /// carrier went ([`Sight::Cut`]), that every `ping` node is silent ([`Sight::Silent`]), or that it is so no more
     /// ([`Sight::Closed`]).
@@ -78,6 +80,7 @@ impl From<Sighting> for Input<'static> {
         match sighting {
             Sighting::Probed { group } => Self::Probed { group },
             Sighting::Answered { group, by } => Self::Answered { group, by },
+            Sighting::Asked { group } => Self::Asked { group },
             Sighting::Eyes { group, sight } => {
                 let eyes = match sight {
                     Sight::Cut => node::Eyes::Cut,
@@ -304,9 +307,13 @@ impl Eyes {
 
     /// Tells of each group once, however many claims were heard.
     fn judge(&mut self, now: Instant, vips: &Vips, news: &mut VecDeque<Event>) {
-        let (mut by_peer, mut by_strangers): (Groups, Groups) = (0, 0);
+        let (mut by_peer, mut by_strangers, mut asked): (Groups, Groups, Groups) = (0, 0, 0);
         let mut heard = std::mem::take(&mut self.heard);
         for claim in heard.drain(..) {
+            if claim.asks {
+                asked |= self.asked(claim).map_or(0, bit);
+                continue;
+            }
             match self.claimed(claim, now, vips, news) {
                 Some((group, By::Peer)) => by_peer |= bit(group),
                 Some((group, By::Stranger)) => by_strangers |= bit(group),
@@ -314,6 +321,8 @@ impl Eyes {
             }
         }
         self.heard = heard;
+        let asked = (0..Groups::BITS as u8).filter(|group| asked & bit(*group) != 0);
+        news.extend(asked.map(|group| Event::Seen(Sighting::Asked { group })));
         for group in (0..Groups::BITS as u8).filter(|group| (by_peer | by_strangers) & bit(*group) != 0) {
             self.looks.iter_mut().filter(|look| look.group == group).for_each(|look| look.pace.answered());
             for (by, groups) in [(By::Peer, by_peer), (By::Stranger, by_strangers)] {
@@ -322,6 +331,13 @@ impl Eyes {
                 }
             }
         }
+    }
+
+    /// Of which group the peer asks for a VIP.
+    fn asked(&self, claim: Claim) -> Option<u8> {
+        let vip = self.vips.iter().find(|vip| vip.spec.address == claim.address)?;
+        let counts = self.lans.peer().contains(&claim.mac) && !vip.is_elsewhere(claim.interface);
+        counts.then_some(vip.group)
     }
 
     /// Who it was that claims a VIP of which group; None for this node itself.

@@ -84,9 +84,10 @@ impl<'a> Follow<'a> {
         match *event {
             Event::Link { link, from, to, why } => object.link(names.link(link), from, to, why),
             Event::Peer { from, to, silent } => object.peer(&names.peer, from, to, silent),
-            Event::Session { new_run } => {
+            Event::Session { new_run, lost } => {
                 object.text("node", &names.peer);
                 object.field("new_run", new_run);
+                object.text("had_lost_this_node", words::loss(lost));
             }
             Event::DeadtimesDiffer { mine, theirs } => {
                 object.text("node", &names.peer);
@@ -108,8 +109,17 @@ impl<'a> Follow<'a> {
                 object.field("times", times);
                 object.ms("again_in", again_in);
             }
+            Event::PeerStops { group, lasts } => {
+                object.text("node", &names.peer);
+                object.text("group", names.group(group));
+                object.ms("lasts", lasts);
+            }
             Event::HeldOff { group, silent } => {
                 object.text("group", names.group(group));
+                object.ms("silent", silent);
+            }
+            Event::Asked { silent } => {
+                object.text("node", &names.peer);
                 object.ms("silent", silent);
             }
             Event::Blind { group } => object.text("group", names.group(group)),
@@ -174,7 +184,9 @@ const fn word(event: &Event) -> &'static str {
         Event::Group { .. } => "group",
         Event::Kept { .. } => "kept",
         Event::StopFailed { .. } => "stop-failed",
+        Event::PeerStops { .. } => "peer-stops",
         Event::HeldOff { .. } => "held-off",
+        Event::Asked { .. } => "asked",
         Event::Blind { .. } => "blind",
         Event::Stalled { .. } => "stalled",
         Event::Lost { .. } => "lost",

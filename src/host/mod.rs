@@ -462,7 +462,9 @@ impl Daemon {
                             say.borrow_mut().line(level, text);
                         });
                     }
-                    if matches!(event, lubdub::node::Event::Session { .. }) {
+                    if let lubdub::node::Event::Session { lost, .. } = event {
+                        let say = &self.log;
+                        self.sentry.peer_says(lost, &mut |level, text| say.borrow_mut().line(level, text));
                         self.resources.know_peer(self.node.peer_macs(), clock::now());
                     }
                 }

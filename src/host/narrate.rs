@@ -5,6 +5,7 @@ use std::fmt;
 use lubdub::node::{Cause, Event, LinkState, PeerState, Timing, Untrusted};
 use lubdub::time::Duration;
 use lubdub::wire::beat::State;
+use lubdub::wire::loss::Loss;
 
 use super::eyes::PingNews;
 use super::names::Names;
@@ -40,9 +41,9 @@ impl Line<'_> {
     /// How much it matters.
     pub fn level(&self) -> Level {
         match self.event {
-            Event::StopFailed { .. } | Event::HeldOff { .. } | Event::Blind { .. } => Level::Crit,
+            Event::StopFailed { .. } | Event::HeldOff { .. } | Event::Asked { .. } | Event::Blind { .. } => Level::Crit,
             Event::Peer { to: PeerState::SplitSuspected, .. } => Level::Crit,
-            Event::Group { cause: Cause::Lapsed | Cause::Blind | Cause::Answered, .. } => Level::Crit,
+            Event::Group { cause: Cause::Lapsed | Cause::Blind | Cause::Mute | Cause::Answered, .. } => Level::Crit,
             Event::Group { to: State::Failed, .. } => Level::Crit,
             Event::Group { cause: Cause::LanLost, .. } => Level::Warning,
             Event::Group { cause: Cause::StartFailed, .. } => Level::Err,
@@ -77,8 +78,8 @@ impl Line<'_> {
             }
             PeerState::SplitSuspected => write!(
                 f,
-                ": ALARM split suspected: every heartbeat link has been silent for {}, and yet it answers for its VIP; \
-                 nothing moves. Look at the cables",
+                ": ALARM split suspected: every heartbeat link has been silent for {}, and yet it lives on the \
+                 service LAN; nothing moves. Look at the cables",
                 Ms(silent)
             ),
             PeerState::Left => write!(f, ": it said goodbye with every resource stopped"),
@@ -108,6 +109,9 @@ impl Line<'_> {
             }
             Cause::LanLost => write!(f, "the service LAN is out of reach here: {peer} may have it if it sees more"),
             Cause::LanNoBetter => write!(f, "the service LAN is back, or {peer} does not see it either"),
+            Cause::Mute => {
+                write!(f, "ALARM no heartbeat link has a device any more, so that {peer} counts this node out")
+            }
             Cause::Started => write!(f, "every resource runs"),
             Cause::StartFailed => write!(f, "a resource did not start"),
             Cause::Stopped => write!(f, "every resource is stopped"),
@@ -154,8 +158,11 @@ impl fmt::Display for Line<'_> {
                 why.map_or(Ok(()), |why| write!(f, ": {}", words::link_why(why)))
             }
             Event::Peer { from, to, silent } => self.peer_line(f, from, to, silent),
-            Event::Session { new_run: true } => write!(f, "node {}: new session with a new run", names.peer),
-            Event::Session { new_run: false } => write!(f, "node {}: new session with the same run", names.peer),
+            Event::Session { new_run, lost } => {
+                let run = if new_run { "a new" } else { "the same" };
+                write!(f, "node {}: new session with {run} run", names.peer)?;
+                memory(lost).map_or(Ok(()), |how| write!(f, "; it had lost this node: {how}"))
+            }
             Event::DeadtimesDiffer { mine, theirs } => write!(
                 f,
                 "node {}: its deadtime is {}, here it is {}: each node judges by its own; make ha.cf equal",
@@ -190,11 +197,27 @@ impl fmt::Display for Line<'_> {
                 names.peer,
                 Ms(again_in)
             ),
+            Event::PeerStops { group, lasts } => write!(
+                f,
+                "group {}: {} has been stopping it for {}: it may still run there, so it is not started here; \
+                 see the log of {}",
+                names.group(group),
+                names.peer,
+                Ms(lasts),
+                names.peer
+            ),
             Event::HeldOff { group, silent } => write!(
                 f,
                 "ALARM group {}: not taken over: its VIP is in use although {} has been silent for {}; \
                  look at the heartbeat cables",
                 names.group(group),
+                names.peer,
+                Ms(silent)
+            ),
+            Event::Asked { silent } => write!(
+                f,
+                "ALARM node {}: it asks for the VIPs of this node on the service LAN although nothing of it has been heard \
+                 for {}; nothing moves; look at the heartbeat cables",
                 names.peer,
                 Ms(silent)
             ),
@@ -211,6 +234,18 @@ impl fmt::Display for Line<'_> {
             Event::Lost { count } => write!(f, "{count} events were not logged"),
         }
     }
+}
+
+/// How the peer lost this node, in its own view; none when it did not.
+pub const fn memory(lost: Loss) -> Option<&'static str> {
+    Some(match lost {
+        Loss::None => return None,
+        Loss::Goodbye => "it said goodbye",
+        Loss::Silence => "it fell silent on every link",
+        Loss::Unplugged => "every link lost its other end",
+        Loss::Stopping => "it fell silent while it could not stop, or was still stopping, a resource",
+        Loss::Fenced => "it was fenced",
+    })
 }
 
 /// A length of time as people read it: tenths of a millisecond below a second.

@@ -2,8 +2,10 @@
 
 use std::net::Ipv6Addr;
 
-const NEXT_HEADER_ICMPV6: u8 = 58;
-const SOLICITATION: u8 = 135;
+/// The number of ICMPv6 in the header of an IPv6 packet.
+pub const NEXT_HEADER_ICMPV6: u8 = 58;
+/// ICMPv6 type of a neighbour solicitation.
+pub const SOLICITATION: u8 = 135;
 /// ICMPv6 type of a neighbour advertisement.
 pub const ADVERTISEMENT: u8 = 136;
 /// Byte of an ICMPv6 message where the last four of the target's sixteen are.
@@ -67,6 +69,24 @@ pub fn claim(message: &[u8]) -> Option<(Ipv6Addr, [u8; 6])> {
     None
 }
 
+/// Bytes of a frame: the sender's MAC, the next header, the source address, the ICMPv6 message.
+pub const FRAME_MAC: u32 = 6;
+/// See [`FRAME_MAC`].
+pub const FRAME_NEXT_HEADER: u32 = 20;
+/// See [`FRAME_MAC`].
+pub const FRAME_SOURCE: u32 = 22;
+/// See [`FRAME_MAC`].
+pub const FRAME_MESSAGE: u32 = HEADERS as u32;
+
+/// Who asks, from no address, whether anybody has which address, from a whole frame: the question itself may not name the
+/// MAC (RFC 4861 section 4.3).
+pub fn question(frame: &[u8]) -> Option<(Ipv6Addr, [u8; 6])> {
+    let ipv6 = frame.get(12..14)? == [0x86, 0xdd] && frame.get(20..22)? == [NEXT_HEADER_ICMPV6, 255];
+    let probe = ipv6 && frame.get(22..38)? == [0; 16] && *frame.get(HEADERS)? == SOLICITATION;
+    let target: [u8; 16] = *frame.get(HEADERS + 8..)?.first_chunk()?;
+    probe.then_some((target.into(), *frame.get(6..)?.first_chunk()?))
+}
+
 /// An Ethernet frame to a multicast group with an IPv6 header and an empty ICMPv6 message.
 fn frame<const N: usize>(mac: [u8; 6], from: Ipv6Addr, to: Ipv6Addr) -> [u8; N] {
     let mut frame = [0; N];
@@ -126,6 +146,15 @@ mod tests {
         assert_eq!(frame[38..54], "ff02::1:ff12:3456".parse::<Ipv6Addr>().unwrap().octets());
         assert_eq!((frame[54], &frame[62..]), (135, &VIP.octets()[..]));
         assert_eq!(sum(&frame), 0xffff);
+        assert_eq!(question(&frame), Some((VIP, MAC)));
+        assert!((0..frame.len()).all(|length| question(&frame[..length]).is_none()));
+        let mut one_by_one = frame;
+        readdress(&mut one_by_one, [2, 0, 0, 9, 9, 9]);
+        assert_eq!(question(&one_by_one), Some((VIP, MAC)));
+        let mut a_neighbours = frame;
+        a_neighbours[37] = 1;
+        assert_eq!(question(&a_neighbours), None, "from an address");
+        assert_eq!(question(&advertisement(MAC, VIP, false)), None);
     }
 
     #[test]

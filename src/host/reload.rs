@@ -59,6 +59,7 @@ impl Daemon {
             self.resources.gate(gate);
         }
         self.fence.reload(&config);
+        self.sentry.reload(&config);
         self.adopt(&config, setup);
         Ok(())
     }

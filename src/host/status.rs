@@ -133,7 +133,7 @@ impl Status<'_> {
         if let Some(watchdog) = self.watchdog {
             let _ = writeln!(out, "\n{watchdog}");
         }
-        if let Some(text) = self.last_reset.text() {
+        if let Some(text) = self.last_reset.text(&self.names.peer) {
             let _ = writeln!(out, "last reset: {text}");
         }
         let peer = &self.names.peer;
@@ -243,7 +243,7 @@ impl Status<'_> {
         let _ = write!(out, "\"pings\":[{}],", pings.join(","));
         let _ = write!(out, "\"unannounced\":{},\"late_renewals\":{},", self.unannounced, self.late_renewals);
         let watchdog = self.watchdog.map_or("null".to_owned(), WatchdogReport::json);
-        let (reset, fencing) = (self.last_reset.json(), self.fencing_json());
+        let (reset, fencing) = (self.last_reset.json(&self.names.peer), self.fencing_json());
         let _ = write!(out, "\"watchdog\":{watchdog},\"last_reset\":{reset},\"fencing\":{fencing}}}");
         out
     }

@@ -19,7 +19,7 @@ pub mod last_words;
 pub mod machine;
 pub mod report;
 #[cfg(test)]
-mod testing;
+pub mod testing;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -116,6 +116,16 @@ impl Watchdog {
         let facts = Facts::of(Path::new(path), Path::new(SYSFS));
         let device = Box::new(Dog::open(Path::new(path))?);
         Self::arm(path, device, facts, timings, now, log)
+    }
+
+    /// One that tests look at, for a keepalive of a second and a deadtime of ten.
+    #[cfg(test)]
+    pub fn recorded(device: Box<dyn Device>, now: Instant) -> Self {
+        let (keepalive, deadtime) = (Duration::from_secs(1), Duration::from_secs(10));
+        let exclusive = lubdub::lease::Exclusive::Auto;
+        let wish = lubdub::lease::Wish { deadtime, keepalive, asked: None, exclusive, fine_available: true };
+        let timings = Timings { lease: lubdub::lease::choose(&wish), keepalive };
+        Self::arm("/dev/watchdog0", device, Facts::default(), &timings, now, &mut |_, _| ()).unwrap()
     }
 
     fn arm(
@@ -223,6 +233,11 @@ impl Watchdog {
         self.bitten_by = Some(now + sooner.unwrap_or(left) + LATEST);
         self.report.state = State::Biting;
         leave_word(words, machine)
+    }
+
+    /// It shall reset the machine.
+    pub fn bites(&self) -> bool {
+        self.bitten_by.is_some()
     }
 
     /// When [`Self::wake`] has something to do: only once it shall bite.

@@ -16,6 +16,7 @@ use super::names::{LinkName, Names};
 use super::narrate::{Line, Ms};
 use super::stamp::Stamp;
 use super::status::quoted;
+use super::watchdog::last_reset::LastReset;
 use super::words;
 
 /// Exit code: wrong usage (EX_USAGE of sysexits.h).
@@ -34,7 +35,9 @@ pub fn explain(run_dir: &Path, group: Option<&str>, json: bool) -> u8 {
     let path = run_dir.join(JOURNAL);
     let told = fs::read(&path).map_err(|error| unread(&error)).and_then(|bytes| {
         let summary = File::open(&bytes).and_then(|file| file.summary());
-        Why::new(&summary.map_err(|refusal| (NO_DATA, refusal.to_string()))?, alive).tell(group, json)
+        let summary = summary.map_err(|refusal| (NO_DATA, refusal.to_string()))?;
+        let why = Why { reset: LastReset::of_this_boot(run_dir), ..Why::new(&summary, alive) };
+        why.tell(group, json)
     });
     match told {
         Ok(text) => {
@@ -60,6 +63,7 @@ struct Why<'a> {
     summary: &'a Summary<'a>,
     names: Names,
     alive: bool,
+    reset: LastReset,
 }
 
 impl<'a> Why<'a> {
@@ -71,7 +75,7 @@ impl<'a> Why<'a> {
             groups: lines(summary.groups),
             links: lines(summary.links).into_iter().map(|name| LinkName { name, kind: "" }).collect(),
         };
-        Self { summary, names, alive }
+        Self { summary, names, alive, reset: LastReset::default() }
     }
 
     fn tell(&self, group: Option<&str>, json: bool) -> Result<String, (u8, String)> {
@@ -99,6 +103,9 @@ impl<'a> Why<'a> {
         if chosen.is_none() {
             let _ = writeln!(out, "\npeer {peer}");
             self.story(&mut out, &self.summary.peer_story);
+            if let Some(text) = self.reset.text(peer) {
+                let _ = writeln!(out, "\nlast reset\n  {text}");
+            }
         }
         out
     }
@@ -155,11 +162,12 @@ impl<'a> Why<'a> {
         let groups: Vec<_> = groups.collect();
         let time = Stamp::from_micros(*wall);
         format!(
-            "{{\"node\":{},\"time\":\"{time}\",\"alive\":{},\"groups\":[{}],\"peer\":{}}}\n",
+            "{{\"node\":{},\"time\":\"{time}\",\"alive\":{},\"groups\":[{}],\"peer\":{},\"last_reset\":{}}}\n",
             quoted(node),
             self.alive,
             groups.join(","),
-            self.story_json("node", peer, peer_story)
+            self.story_json("node", peer, peer_story),
+            self.reset.json(peer)
         )
     }
 
@@ -231,6 +239,9 @@ fn group_rule(cause: Cause, peer: &str, silence: &str) -> String {
         Cause::LanNoBetter => {
             format!("ask: the service LAN is back here, or {peer} says that it does not see it either")
         }
+        Cause::Mute => format!(
+            "lease: without a device nothing is said, so no lease is renewed, and {peer} takes over when it has run out"
+        ),
         Cause::Order => "order: an operator said so on this node".to_owned(),
         Cause::Handover => format!("order: {peer} asks for it with more right, so it is stopped here first"),
         Cause::Failback => {
@@ -254,7 +265,8 @@ fn peer_rule(to: PeerState, silence: &str) -> String {
     match to {
         PeerState::Dead => format!("silence: nothing fresh on any link for {silence}"),
         PeerState::SplitSuspected => format!(
-            "the VIP is the third link: nothing fresh on any heartbeat link for {silence}, and yet its VIP is answered"
+            "the VIP is the third link: nothing fresh on any heartbeat link for {silence}, and yet the peer \
+             answers or asks for a VIP"
         ),
         PeerState::Left => "goodbye: it said that it leaves with every group stopped".to_owned(),
         PeerState::Alive => "session: both nodes have proved to be there now, and beats come".to_owned(),

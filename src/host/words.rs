@@ -2,6 +2,7 @@
 
 use lubdub::node::{Cause, Hold, LinkState, LinkWhy, PeerState, Untrusted};
 use lubdub::wire::beat::State;
+use lubdub::wire::loss::Loss;
 
 /// A group's state. `giving` is held, and to be rid of.
 pub const fn group(state: State) -> &'static str {
@@ -91,6 +92,7 @@ pub const fn cause(cause: Cause) -> &'static str {
         Cause::Blind => "blind",
         Cause::LanLost => "lan-lost",
         Cause::LanNoBetter => "lan-no-better",
+        Cause::Mute => "mute",
         Cause::Started => "started",
         Cause::StartFailed => "start-failed",
         Cause::Stopped => "stopped",
@@ -102,6 +104,18 @@ pub const fn cause(cause: Cause) -> &'static str {
         Cause::Leaving => "leaving",
         Cause::NobodyAsks => "nobody-asks",
         Cause::Cleared => "cleared",
+    }
+}
+
+/// How the peer lost this node last.
+pub const fn loss(loss: Loss) -> &'static str {
+    match loss {
+        Loss::None => "nothing",
+        Loss::Goodbye => "goodbye",
+        Loss::Silence => "silence",
+        Loss::Unplugged => "unplugged",
+        Loss::Stopping => "stopping",
+        Loss::Fenced => "fenced",
     }
 }
 

@@ -3,6 +3,7 @@
 /// Everything that has a part in a decision or in how a node is written down.
 const SOURCES: &[&[u8]] = &[
     include_bytes!("../journal/entry.rs"),
+    include_bytes!("../node/asked.rs"),
     include_bytes!("../node/callers.rs"),
     include_bytes!("../node/digest.rs"),
     include_bytes!("../node/event.rs"),
@@ -11,6 +12,7 @@ const SOURCES: &[&[u8]] = &[
     include_bytes!("../node/guard.rs"),
     include_bytes!("../node/hear.rs"),
     include_bytes!("../node/link.rs"),
+    include_bytes!("../node/memory.rs"),
     include_bytes!("../node/mod.rs"),
     include_bytes!("../node/peer.rs"),
     include_bytes!("../node/renewal.rs"),
@@ -28,6 +30,7 @@ const SOURCES: &[&[u8]] = &[
     include_bytes!("../wire/envelope.rs"),
     include_bytes!("../wire/frame.rs"),
     include_bytes!("../wire/hello.rs"),
+    include_bytes!("../wire/loss.rs"),
     include_bytes!("../wire/mod.rs"),
 ];
 

@@ -85,6 +85,7 @@ impl Node {
             look: (look, _),
             fence: (fence, _),
             leaving,
+            mute_since,
             judge: _,
             wait,
             witness: _,
@@ -111,6 +112,9 @@ impl Node {
                 out.word(lens.until(*until));
             }
         }
+        maybe(out, *mute_since, |out, since| {
+            out.word(lens.until(super::group::mute_until(since, setup.timing.deadtime)));
+        });
         maybe(out, *wait, |out, (until, why)| {
             out.word(lens.until(until));
             out.word(why as u64);

@@ -4,6 +4,7 @@ use super::link::{LinkState, LinkWhy};
 use super::peer::PeerState;
 use crate::time::Duration;
 use crate::wire::beat::{State, Term};
+use crate::wire::loss::Loss;
 use serde::{Deserialize, Serialize};
 
 /// Something worth a line.
@@ -33,6 +34,8 @@ pub enum Event {
     Session {
         /// The peer is a new life of its daemon, or was never heard before.
         new_run: bool,
+        /// How it lost this node last: in the first session of a run, why the life before ended.
+        lost: Loss,
     },
     /// The peer's ha.cf has another deadtime: each node judges by its own.
     DeadtimesDiffer {
@@ -75,10 +78,23 @@ pub enum Event {
         /// When the next is tried.
         again_in: Duration,
     },
+    /// The peer has been stopping a group for so long that its stop may have failed: it may still run there, so that this
+    /// node does not start it (L3).
+    PeerStops {
+        /// Its number.
+        group: u8,
+        /// For how long.
+        lasts: Duration,
+    },
     /// The VIP of a group that this node would take is in use although nothing is heard from the peer (L9).
     HeldOff {
         /// Its number.
         group: u8,
+        /// How long nothing fresh had been heard.
+        silent: Duration,
+    },
+    /// The peer asks for VIPs on the service LAN although nothing is heard from it: every heartbeat link is broken (L9).
+    Asked {
         /// How long nothing fresh had been heard.
         silent: Duration,
     },
@@ -147,6 +163,8 @@ pub enum Cause {
     LanLost,
     /// It is back, or the peer does not see it either.
     LanNoBetter,
+    /// No link of this node has a device any more, so that the peer counts it out.
+    Mute,
     /// The daemon stops.
     Leaving,
     /// The peer to which it was to be given is gone.

@@ -21,8 +21,12 @@ pub const STOP_RETRY: Duration = Duration::from_secs(1);
 /// The longest such wait.
 pub const STOP_RETRY_MAX: Duration = Duration::from_secs(60);
 
+/// So long may a stop of the peer take, or its adoption of what a former run left, before it is told: a stop that has
+/// failed has been tried again by then. Beside it its deadtime and its lease.
+pub const STOP_PATIENCE: Duration = Duration::from_secs(2);
+
 /// The least pause between the probes of a peer that has asked for a while.
-const PROBE_PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
 /// F is doubled by each failback within this time, and never longer than it.
 pub const FAILBACK_MEMORY: Duration = Duration::from_secs(3600);
@@ -78,6 +82,8 @@ pub(super) struct Scene<'a> {
     /// How long nothing fresh has been heard.
     pub silent: Duration,
     pub initdead: Duration,
+    /// Since when no link of this node has a device.
+    pub mute: Option<Instant>,
     /// This node is not leaving.
     pub willing: bool,
     /// The peer says that it cannot see the service LAN; and it has seen it for a while.
@@ -160,6 +166,8 @@ pub(super) struct Group {
     failbacks: Deque<Instant, FAILBACKS>,
     /// When the peer last said that it failed there.
     peer_failed_at: Option<Instant>,
+    /// Since when the peer says that it stops it, and whether that was told.
+    peer_stops: Option<(Instant, bool)>,
     pub sight: Sight,
     /// Why it is not taken, and when that is said again.
     hold: Option<(Hold, Instant)>,
@@ -194,6 +202,7 @@ impl Group {
             quiet_until: Instant::ZERO,
             failbacks: Deque::new(),
             peer_failed_at: None,
+            peer_stops: None,
             sight: Sight::default(),
             hold: None,
             leftover: None,
@@ -287,12 +296,24 @@ impl Group {
         }
     }
 
+    /// The peer's newest word: for how long it has been stopping the group, once, where that is longer than `patience`.
+    pub fn peer_stops(&mut self, now: Instant, theirs: &GroupWord, patience: Duration) -> Option<Duration> {
+        if theirs.state != State::Stopping {
+            self.peer_stops = None;
+            return None;
+        }
+        let (since, told) = self.peer_stops.get_or_insert((now, false));
+        let lasts = now.since(*since);
+        (lasts >= patience && !core::mem::replace(told, lasts >= patience)).then_some(lasts)
+    }
+
     /// A new session: nothing said in the old one stands (L5). An order outlasts auto_failback until the preferred node
     /// begins a new run (L10).
     pub fn session_began(&mut self, new_run: bool) {
         self.session_ended();
         self.tried = false;
         if new_run {
+            self.peer_stops = None;
             self.peer_failed_at = None;
             self.ordered &= self.setup.preferred;
             self.given = false;
@@ -530,6 +551,9 @@ impl Group {
 
     /// EYES and HEAL 3: whether the VIP is of no use here, or the peer has the better right to it and cannot say so.
     fn is_lost(&self, scene: &Scene<'_>) -> Option<Cause> {
+        if scene.mute.is_some_and(|since| scene.now >= mute_until(since, scene.deadtime)) {
+            return Some(Cause::Mute);
+        }
         if !self.setup.has_vip || !scene.guard.probes || scene.theirs.is_some() {
             return None;
         }
@@ -548,8 +572,9 @@ impl Group {
 
     /// ACQUIRE: whether this group may start here, and why.
     fn may_start(&mut self, scene: &Scene<'_>, fx: &mut Effects) -> Option<Cause> {
-        if !scene.willing {
-            return None;
+        // Who leaves takes nothing, and what cannot be said is not taken. Neither is held off by anybody then.
+        if !scene.willing || scene.mute.is_some() {
+            return self.hold_off(None, scene, fx);
         }
         let failed = self.state == State::Failed;
         if failed && self.tried {
@@ -845,6 +870,8 @@ impl Group {
             quiet_until,
             failbacks,
             peer_failed_at,
+            // Told to people alone.
+            peer_stops: _,
             sight,
             hold,
             leftover,
@@ -889,8 +916,19 @@ fn is_offered_blindly(theirs: &GroupWord, peer_blind: bool) -> bool {
     peer_blind && theirs.state == State::Giving && !theirs.ordered
 }
 
+/// How long a node keeps what it holds while no link of it has a device. It cannot speak, so it renews no lease and feeds
+/// no watchdog, and its peer takes over after deadtime at the earliest: the second half is for stopping scripts, before
+/// the watchdog ends them. What holds nothing needs no watchdog, so a node that lives on alone is not reset again and
+/// again. A device that comes back before is as if nothing had been.
+pub(super) fn mute_until(since: Instant, deadtime: Duration) -> Instant {
+    since + deadtime.part(2)
+}
+
 /// When a leftover may be adopted although nobody consents: the last third of the lease, in which a peer that had heard
-/// of this node before has not taken it yet.
+/// of this node before has not taken it yet. Who finds it in there does not wait any more: it goes on in the turn in which
+/// its hello is on every link, within a keepalive. It may, because a peer that is there has not taken it, and takes nothing
+/// before the lease is over; what it must not do is to come too late, which is what [`Input::Found`](super::Input::Found)
+/// is told early for.
 fn last_third(until: Instant, guard: &Guard) -> Instant {
     until - guard.lease.unwrap_or_default().part(3)
 }

@@ -1,11 +1,13 @@
 //! Bytes to news: what a frame must pass before anything in it counts. Each failure has its own counter, and none of
 //! them changes a state.
 
+use super::group::STOP_PATIENCE;
 use super::peer::{Greeting, Heard, Ignored, Untrusted};
 use super::setup::LinkKind;
 use super::{Event, Node};
-use crate::wire::beat::Beat;
+use crate::wire::beat::{Beat, GROUPS_MAX};
 use crate::wire::envelope::{Envelope, Kind, Refused};
+use heapless::Vec;
 
 impl Node {
     pub(super) fn hear(&mut self, number: u8, bytes: &[u8]) {
@@ -126,7 +128,8 @@ impl Node {
             *first = 1;
         }
         self.renewal.is_known();
-        self.note(Event::Session { new_run });
+        let lost = self.peer.session.as_ref().map(|session| session.facts.lost).unwrap_or_default();
+        self.note(Event::Session { new_run, lost });
         let mine = self.setup.timing.deadtime;
         let theirs = self.peer.session.as_ref().map_or(mine, |session| session.facts.deadtime);
         if theirs != mine {
@@ -208,14 +211,20 @@ impl Node {
         }
         let knows_me = news.echo >= self.peer.stall_floor;
         let mut waits = false;
-        for (group, theirs) in self.groups.iter_mut().zip(&news.beat.groups) {
+        let patience = STOP_PATIENCE.max(session.facts.deadtime).max(timing.deadtime) + session.facts.lease;
+        let mut stops: Vec<Event, GROUPS_MAX> = Vec::new();
+        for (number, (group, theirs)) in (0..).zip(self.groups.iter_mut().zip(&news.beat.groups)) {
             group.heard(self.now, theirs);
+            if let Some(lasts) = group.peer_stops(self.now, theirs, patience) {
+                stops.push(Event::PeerStops { group: number, lasts }).expect("one a group");
+            }
             waits |= theirs.ask && group.is_granted();
         }
         if waits {
             // The grant is known to stand for this ask only when its beat is echoed.
             self.speech.answer_at_once();
         }
+        stops.into_iter().for_each(|event| self.note(event));
         let interval = self.now.since(self.peer.silent_since);
         if goodbye && knows_me && !self.peer.left {
             self.peer.left = true;

@@ -11,6 +11,7 @@
 //! * At the time that `Wait` names the shell calls `handle` with [`Input::Wake`]. Where the reason is [`Why::Judge`] it
 //!   first reads what every link has, so that a beat already here counts, and says `swept`.
 
+mod asked;
 mod callers;
 mod digest;
 mod event;
@@ -19,6 +20,7 @@ mod group;
 mod guard;
 mod hear;
 mod link;
+mod memory;
 mod peer;
 mod renewal;
 mod session;
@@ -29,10 +31,11 @@ mod status;
 mod warrant;
 mod witness;
 
+pub use asked::ASKED_MIN;
 pub use digest::{Digest, nonce_name, series};
 pub use event::{Cause, Event};
 pub use evidence::{Evidence, LinkEvidence};
-pub use group::{Hold, START_ATTEMPTS, STOP_RETRY, STOP_RETRY_MAX, Verb};
+pub use group::{Hold, START_ATTEMPTS, STOP_PATIENCE, STOP_RETRY, STOP_RETRY_MAX, Verb};
 pub use guard::Guard;
 pub use link::{Counters, LinkState, LinkWhy};
 pub use peer::{PeerState, Untrusted};
@@ -45,6 +48,7 @@ use crate::lease::PROBE_WAIT;
 use crate::time::{Duration, Instant};
 use crate::wire::beat::{GROUPS_MAX, LINKS_MAX};
 use crate::wire::envelope::Sealed;
+use crate::wire::loss::Loss;
 use group::{Effects, Group, Scene};
 use heapless::{Deque, Vec};
 use link::Link;
@@ -111,6 +115,11 @@ pub enum Input<'a> {
         group: u8,
         /// Who.
         by: By,
+    },
+    /// A MAC that the peer has told has sent a probe for a VIP of a group: it looks whether somebody has it.
+    Asked {
+        /// The group.
+        group: u8,
     },
     /// Whether answers about a group's VIPs could be heard.
     Eyes {
@@ -241,6 +250,8 @@ pub struct Node {
     /// The peer is to be fenced, and whether the shell knows.
     fence: (bool, bool),
     leaving: Option<Leaving>,
+    /// Since when no link has a device.
+    mute_since: Option<Instant>,
     judge: bool,
     wait: Option<(Instant, Why)>,
     #[serde(skip)]
@@ -278,6 +289,7 @@ impl Node {
             look: (0, true),
             fence: (false, true),
             leaving: None,
+            mute_since: None,
             judge: false,
             wait: None,
             witness: Witness::new(),
@@ -308,10 +320,11 @@ impl Node {
                 let known = !self.peer.macs.is_empty();
                 self.see(group, |group, now| group.answered(now, by, known));
             }
+            Input::Asked { .. } => self.peer.asks(self.now, &self.setup),
             Input::Eyes { group, eyes } => self.see(group, |group, now| group.sight.eyes(now, eyes)),
             Input::Lapsed { group } => self.with_group(group, |group, _, fx| group.lapsed(fx)),
             Input::Found { group, until } => self.see(group, |group, _| group.found(until)),
-            Input::Fenced => self.peer.fenced = !self.peer.is_alive(self.now, &self.setup),
+            Input::Fenced => self.fenced(),
             Input::Wake { .. } => {}
         }
         self.settle(matches!(input, Input::Wake { swept: true }));
@@ -434,6 +447,13 @@ impl Node {
         }
     }
 
+    fn fenced(&mut self) {
+        if !self.peer.is_alive(self.now, &self.setup) {
+            self.peer.fenced = true;
+            self.peer.memory.note(Loss::Fenced);
+        }
+    }
+
     fn line(&mut self, link: u8, lost: bool) {
         if let Some(link) = self.links.get_mut(usize::from(link)) {
             link.lost_at = lost.then(|| link.lost_at.unwrap_or(self.now));
@@ -474,7 +494,9 @@ impl Node {
             self.peer.session = None;
         }
         self.peer.unplugged = self.unplugged();
+        self.mute_since = self.is_mute().then(|| self.mute_since.unwrap_or(self.now));
         self.judge_peer(swept);
+        self.alarm_asked();
         self.judge_links();
         let mut fence = false;
         for number in 0..self.groups.len() as u8 {
@@ -485,6 +507,11 @@ impl Node {
         self.look();
         self.leave();
         self.prepare_speech();
+    }
+
+    /// No link has a device: nothing that this node says leaves it.
+    fn is_mute(&self) -> bool {
+        !self.links.is_empty() && self.links.iter().all(|link| !link.device)
     }
 
     /// Since when every link has lost its other end, which each had shown. What was on its way then may still arrive; what
@@ -534,8 +561,26 @@ impl Node {
         if after == PeerState::Alive {
             self.groups.iter_mut().for_each(Group::peer_lives);
         }
+        if before == PeerState::Alive {
+            self.peer.memory.note(self.peer.loss());
+        }
         let silent = self.now.since(self.peer.silent_since);
         self.note(Event::Peer { from: before, to: after, silent });
+    }
+
+    /// L9: what the owner says of a split, as the standby does of a VIP in use: at once, and again after twice initdead.
+    fn alarm_asked(&mut self) {
+        let split = self.peer.state == PeerState::SplitSuspected && !self.is_held_off();
+        let pause = self.setup.timing.initdead.times(2);
+        if self.peer.asked.is_news(self.now, split, pause) {
+            let silent = self.now.since(self.peer.silent_since);
+            self.note(Event::Asked { silent });
+        }
+    }
+
+    /// A VIP that this node would take is in use.
+    fn is_held_off(&self) -> bool {
+        self.groups.iter().any(|group| group.held_off() == Some(Hold::InUse))
     }
 
     fn verdict(&mut self, swept: bool) -> PeerState {
@@ -550,9 +595,9 @@ impl Node {
             return PeerState::Untrusted(why);
         }
         let dead = self.now >= peer.silent_since + peer.patience(setup) || peer.unplugged.is_some();
-        let in_use = self.groups.iter().any(|group| group.held_off() == Some(Hold::InUse));
+        let lives = self.is_held_off() || peer.asks_until(setup).is_some_and(|until| self.now < until);
         match peer.state {
-            PeerState::Dead | PeerState::SplitSuspected if in_use => PeerState::SplitSuspected,
+            PeerState::Dead | PeerState::SplitSuspected if lives => PeerState::SplitSuspected,
             PeerState::Dead | PeerState::SplitSuspected => PeerState::Dead,
             _ if dead && swept => PeerState::Dead,
             PeerState::Untrusted(_) if !dead => PeerState::Unknown,
@@ -584,7 +629,7 @@ impl Node {
     fn decide(&mut self, number: u8, swept: bool) -> bool {
         let mut fx = Effects::default();
         let (peer, setup, now) = (&self.peer, &self.setup, self.now);
-        let everywhere = self.links.iter().all(|link| link.counters.tx_frames > 0);
+        let everywhere = self.links.iter().all(|link| !link.device || link.counters.tx_frames > 0);
         let group = &mut self.groups[usize::from(number)];
         let session = peer.session.as_ref();
         let news = session.and_then(|session| session.news.as_ref());
@@ -608,10 +653,11 @@ impl Node {
             swept,
             last_word: word,
             warrant: weigh(peer, setup, now, (group.has_vip(), group.is_granted()), swept),
-            alone: everywhere && peer.nobody_was_heard(),
+            alone: everywhere && self.mute_since.is_none() && peer.nobody_was_heard(),
             guard: setup.guard,
             silent: now.since(peer.silent_since),
             initdead: setup.timing.initdead,
+            mute: self.mute_since,
             willing: self.leaving.is_none(),
             peer_blind: peer.is_blind(),
             peer_sees: peer.has_seen(now, setup),
@@ -703,6 +749,8 @@ impl Node {
         }
         at(Some(self.peer.silent_since + self.peer.patience(setup)), Why::Judge);
         at(self.peer.untrusted_until(setup), Why::Link);
+        at(self.peer.asks_until(setup), Why::Link);
+        at(self.peer.asked.again(), Why::Link);
         for link in &self.links {
             at(link.heard_until(setup.timing.deadtime), Why::Link);
         }
@@ -715,6 +763,7 @@ impl Node {
             }
             at(failback.map(|(since, least)| group.failback_at(now, since, least)), Why::Failback);
         }
+        at(self.mute_since.map(|since| group::mute_until(since, setup.timing.deadtime)), Why::Group);
         if let Some(Leaving::Goodbye { until, .. }) = self.leaving {
             at(Some(until), Why::Goodbye);
         }

@@ -1,14 +1,18 @@
 //! The other node: the handshake, its life and silence over all links, and whether it is to be trusted.
 
+use super::asked::Asked;
 use super::callers::{Caller, Callers};
 use super::digest::{Digest, Lens, maybe, nonce_name};
 use super::link::within;
+use super::memory::Memory;
 use super::session::{Facts, Session};
 use super::setup::Setup;
 use crate::lease::{self, PROBE_WAIT, PROBES};
 use crate::time::{Duration, Instant};
 use crate::wire::auth::{Key, Method};
+use crate::wire::beat::State;
 use crate::wire::hello::{Hello, MACS_MAX, Nonce};
+use crate::wire::loss::Loss;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +27,8 @@ pub enum PeerState {
     Dead,
     /// It said goodbye with every group stopped.
     Left,
-    /// Silent for as long as any lease of it, and yet its MAC answers for a VIP: every heartbeat link is broken.
+    /// Silent on every link, and yet it lives: its MAC answers for a VIP after any lease of it, or asks for one. Every
+    /// heartbeat link is broken.
     SplitSuspected,
     /// Somebody is there whom this node must not trust.
     Untrusted(Untrusted),
@@ -65,6 +70,16 @@ pub(super) enum Greeting {
     Session { new_run: bool },
 }
 
+/// What my next hello answers.
+#[derive(Clone, Copy)]
+pub(super) struct Answered {
+    /// An offer.
+    pub nonce: Nonce,
+    /// The fingerprint of a key that its sender accepts, and its run; none of somebody who is not to be trusted.
+    pub key: Option<u32>,
+    pub run: Option<u64>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ignored {
     Own,
@@ -101,6 +116,10 @@ pub(super) struct Peer {
     former_lease: (Duration, Instant),
     /// The setup has changed: a new session is to tell the peer.
     pub renew: bool,
+    /// How it was lost last.
+    pub memory: Memory,
+    /// Whether it asks for VIPs.
+    pub asked: Asked,
 
     /// Its service MACs, as its last trusted hello told them.
     pub macs: Vec<[u8; 6], MACS_MAX>,
@@ -173,6 +192,8 @@ impl Peer {
             told_lease: Duration::ZERO,
             former_lease: (Duration::ZERO, Instant::ZERO),
             renew: false,
+            memory: Memory::default(),
+            asked: Asked::default(),
 
             macs: Vec::new(),
             untrusted: None,
@@ -196,17 +217,18 @@ impl Peer {
         self.nonces.told = nonce;
     }
 
-    /// What my next hello answers: an offer, and the fingerprint of a key that its sender accepts.
+    /// What my next hello answers.
     ///
     /// A hello that tells of a new setup answers nobody now and then: the peer believes an answer to an offer that it did
     /// not make as little as the recording that was answered.
-    pub fn answer(&mut self, now: Instant, setup: &Setup) -> Option<(Nonce, Option<u32>)> {
+    pub fn answer(&mut self, now: Instant, setup: &Setup) -> Option<Answered> {
         let turn = self.callers.next_turn();
         if self.renew && turn.is_multiple_of(2) {
             return None;
         }
         let caller = self.callers.chosen(turn, now, setup.timing.deadtime);
-        caller.map(|caller| (caller.nonce, Some(caller.key))).or(self.stranger.map(|nonce| (nonce, None)))
+        let caller = caller.map(|it| Answered { nonce: it.nonce, key: Some(it.key), run: Some(it.facts.run) });
+        caller.or(self.stranger.map(|nonce| Answered { nonce, key: None, run: None }))
     }
 
     /// HANDSHAKE: takes a hello and says what it means.
@@ -305,6 +327,7 @@ impl Peer {
         self.renew = false;
         self.former = None;
         self.last_run = Some((facts.run, known.max(sequence)));
+        self.memory.is_back(facts.run);
         self.left = false;
         // What is read at once with the hello may be as old as a stall: until a beat of mine is echoed it grants nothing.
         self.stall_floor = 1;
@@ -360,6 +383,7 @@ impl Peer {
         self.silent_since = now;
         self.ever_heard = true;
         self.fenced = false;
+        self.asked = Asked::default();
     }
 
     /// Somebody untrusted is there. `certain`: these frames are fresh and authentic, or came over a cable, where nobody
@@ -380,6 +404,7 @@ impl Peer {
         self.silent_since += length;
         self.left = false;
         self.stall_floor = self.session.as_ref().map_or(0, |session| session.tx_seq() + 1);
+        self.asked.stalled(length);
         let times = [&mut self.barred_at, &mut self.doubted_at, &mut self.proved_at, &mut self.unauthentic_at];
         for at in times.into_iter().flatten() {
             *at += length;
@@ -427,6 +452,22 @@ impl Peer {
         !self.is_blind() && !within(self.blind_at, now, setup.timing.initdead)
     }
 
+    /// It has sent a probe for a VIP.
+    pub fn asks(&mut self, now: Instant, setup: &Setup) {
+        let span = self.asks_every(setup.timing.keepalive);
+        self.asked.note(now, span);
+    }
+
+    /// Until when it counts as asking for VIPs; none when it does not.
+    pub fn asks_until(&self, setup: &Setup) -> Option<Instant> {
+        self.asked.until(self.asks_every(setup.timing.keepalive))
+    }
+
+    /// By the slower keepalive of the two.
+    fn asks_every(&self, keepalive: Duration) -> Duration {
+        Asked::span(self.session.as_ref().map_or(keepalive, |session| session.facts.keepalive.max(keepalive)))
+    }
+
     /// How long silence must last: deadtime, or initdead for a peer never heard in this run.
     pub fn patience(&self, setup: &Setup) -> Duration {
         if self.ever_heard { setup.timing.deadtime } else { setup.timing.initdead }
@@ -445,6 +486,9 @@ impl Peer {
             unauthentic_at,
             // Told to the shell alone.
             macs: _,
+            // Told to people alone.
+            memory: _,
+            asked,
             former,
             unplugged,
             blind_at,
@@ -474,6 +518,7 @@ impl Peer {
             PeerState::Untrusted(_) => 4,
             PeerState::SplitSuspected => 5,
         });
+        asked.digest(lens, self.asks_every(timing.keepalive), out);
         maybe(out, *unplugged, |out, at| out.word(lens.until(at + timing.initdead)));
         out.word(lens.fresh(*blind_at, timing.initdead.times(8)));
         out.word(told_lease.as_micros());
@@ -526,6 +571,19 @@ impl Peer {
         let doubt = quiet(self.doubted_at);
         let doubt = if has_vip { doubt.min(due + setup.timing.initdead) } else { doubt };
         quiet(self.barred_at).max(doubt)
+    }
+
+    /// How it was lost, just now. What its last beat was stopping comes first: a node that cannot stop a resource resets
+    /// itself, and then its lines fall too.
+    pub fn loss(&self) -> Loss {
+        let news = self.session.as_ref().and_then(|session| session.news.as_ref());
+        let stopping = news.is_some_and(|news| news.beat.groups.iter().any(|word| word.state == State::Stopping));
+        match self.unplugged {
+            _ if self.left => Loss::Goodbye,
+            _ if stopping => Loss::Stopping,
+            Some(_) => Loss::Unplugged,
+            None => Loss::Silence,
+        }
     }
 
     /// It said goodbye so lately that no new run of it can have taken anything since: the goodbye is younger than the beat

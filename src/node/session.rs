@@ -6,6 +6,7 @@ use crate::time::{Duration, Instant};
 use crate::wire::beat::Beat;
 use crate::wire::envelope::Pairing;
 use crate::wire::hello::{Hello, Nonce};
+use crate::wire::loss::Loss;
 use heapless::Deque;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,8 @@ pub(super) struct Facts {
     pub initdead: Duration,
     /// The length of its lease; zero: it has none.
     pub lease: Duration,
+    /// How it lost this node last.
+    pub lost: Loss,
 }
 
 impl Facts {
@@ -33,6 +36,7 @@ impl Facts {
             deadtime: millis(hello.deadtime_ms),
             initdead: millis(hello.initdead_ms),
             lease: millis(hello.lease_ms),
+            lost: hello.lost,
         }
     }
 }
@@ -40,7 +44,8 @@ impl Facts {
 impl Facts {
     /// What of them decides.
     pub fn digest(&self, out: &mut impl Digest) {
-        let Self { run, keepalive, deadtime, initdead, lease } = self;
+        // Why it lost this node is told to people alone.
+        let Self { run, keepalive, deadtime, initdead, lease, lost: _ } = self;
         out.name(*run);
         for span in [keepalive, deadtime, initdead, lease] {
             out.word(span.as_micros());

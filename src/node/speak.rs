@@ -130,8 +130,12 @@ impl Node {
                 self.compose_hello(number)
             };
             if let Some(frame) = frame {
-                self.links[usize::from(number)].sent(self.now, frame.bytes().len(), frame.mark());
-                self.renewal.spoke();
+                let link = &mut self.links[usize::from(number)];
+                link.sent(self.now, frame.bytes().len(), frame.mark());
+                // What has no device takes no beat, and pays for no lease.
+                if link.device {
+                    self.renewal.spoke();
+                }
                 return Some((number, frame));
             }
         }
@@ -160,7 +164,7 @@ impl Node {
         let millis = |span: Duration| u32::try_from(span.as_millis()).unwrap_or(u32::MAX);
         let hello = Hello {
             nonce: self.peer.offer(),
-            answers: answered.map(|(nonce, _)| nonce),
+            answers: answered.map(|answer| answer.nonce),
             run: setup.run,
             sequence: self.speech.hellos,
             node: &setup.name,
@@ -169,11 +173,12 @@ impl Node {
             deadtime_ms: millis(setup.timing.deadtime),
             initdead_ms: millis(setup.timing.initdead),
             lease_ms: millis(self.renewal.told().unwrap_or_default()),
+            lost: self.peer.memory.told_to(answered.and_then(|answer| answer.run)),
             digest: setup.digest,
             macs: setup.macs.clone(),
             fingerprints: setup.keys.iter().map(Key::fingerprint).take(FINGERPRINTS_MAX).collect(),
         };
-        let answer_key = answered.and_then(|(_, key)| setup.keys.with_fingerprint(key?));
+        let answer_key = answered.and_then(|answer| setup.keys.with_fingerprint(answer.key?));
         let key = answer_key.unwrap_or_else(|| setup.keys.nth_round(self.speech.hellos as usize));
         seal_hello(key, number, &hello)
     }

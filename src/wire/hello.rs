@@ -1,5 +1,6 @@
 //! The frame that begins a session and carries what changes rarely.
 
+use super::loss::Loss;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,8 @@ pub struct Hello<'a> {
     pub initdead_ms: u32,
     /// Milliseconds: the length of the sender's lease, whole seconds being the address's own; 0: no lease.
     pub lease_ms: u32,
+    /// How the sender lost the peer last, whom this hello answers: why the life before ended, for one that comes back.
+    pub lost: Loss,
     /// Digest of haresources and auto_failback.
     pub digest: [u8; 8],
     /// MAC addresses of the interfaces that VIPs live on.

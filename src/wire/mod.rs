@@ -17,6 +17,7 @@ pub mod beat;
 pub mod envelope;
 pub mod frame;
 pub mod hello;
+pub mod loss;
 
 /// The protocol version this release speaks, 1 to 15.
 pub const VERSION: u8 = 1;

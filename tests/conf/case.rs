@@ -1,6 +1,6 @@
 //! One case: three files as text, and the diagnostics and the configuration as text.
 
-use lubdub::conf::{self, Config, Diagnostics, Link, Params, Resource, Source};
+use lubdub::conf::{self, Config, Diagnostics, Link, Params, Resource, Source, StopFailure};
 use lubdub::lease::Exclusive;
 use std::fmt::Write;
 
@@ -148,6 +148,9 @@ fn describe_guards(config: &Config<'_>, text: &mut String) {
     }
     if let Some(device) = config.watchdog {
         writeln!(text, "watchdog {device}").unwrap();
+    }
+    if (config.stop_failure == StopFailure::Reboot) != config.watchdog.is_some() {
+        writeln!(text, "stop_failure {:?}", config.stop_failure).unwrap();
     }
     for device in &config.stonith {
         match device.params {

@@ -3,7 +3,7 @@
 
 use crate::pair::{MS, Pair};
 use lubdub::lease;
-use lubdub::node::{Cause, Event, Eyes, Guard, Hold, Input, Order, PeerState};
+use lubdub::node::{ASKED_MIN, Cause, Event, Eyes, Guard, Hold, Input, Order, PeerState, Refusal, STOP_PATIENCE};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::beat::State;
 
@@ -103,6 +103,168 @@ fn two_cut_cables_move_nothing_while_the_service_lan_is_whole_and_a_death_then_d
     pair.cut_all(false);
     pair.run(MS(20_000));
     assert!(pair.doubles.is_empty() && pair.owner(0).is_some(), "{}", pair.story());
+}
+
+/// What the questions of a peer are worth to whoever holds what it asks for.
+#[test]
+fn seven_rounds_of_questions_show_a_split_until_they_stop() {
+    let mut pair = settled();
+    pair.power_off(1);
+    pair.run(MS(1_000));
+    assert_eq!(pair.peer(0), PeerState::Dead);
+    let ask = |pair: &mut Pair, rounds: u32| {
+        for _ in 0..rounds {
+            // One for each VIP, a moment apart.
+            for group in [0, 1, 0] {
+                pair.tell(0, Input::Asked { group });
+                pair.run(Duration::from_micros(200));
+            }
+            pair.run(MS(100));
+        }
+    };
+    // What a daemon asks at its start and when its carrier is back is no search.
+    ask(&mut pair, ASKED_MIN - 1);
+    assert_eq!(pair.peer(0), PeerState::Dead, "{}", pair.story());
+    pair.run(MS(500));
+    ask(&mut pair, ASKED_MIN);
+    assert_eq!(pair.peer(0), PeerState::SplitSuspected, "{}", pair.story());
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(0)), "nothing moves");
+    assert_eq!(pair.node(0).refuses(Order::Standby(1)), Some(Refusal::NoPeer(PeerState::SplitSuspected)));
+    // Five slow rounds without one.
+    pair.run(MS(350));
+    assert_eq!(pair.peer(0), PeerState::SplitSuspected);
+    pair.run(MS(60));
+    assert_eq!(pair.peer(0), PeerState::Dead, "{}", pair.story());
+    // A stall of its own is nobody's silence.
+    ask(&mut pair, ASKED_MIN);
+    pair.freeze(0, MS(250));
+    pair.run(MS(500));
+    assert_eq!(pair.peer(0), PeerState::SplitSuspected, "{}", pair.story());
+    pair.run(MS(200));
+    assert_eq!(pair.peer(0), PeerState::Dead, "{}", pair.story());
+    // A beat ends it, and what was asked before is forgotten.
+    ask(&mut pair, ASKED_MIN - 1);
+    pair.boot(1);
+    pair.run(MS(1_000));
+    assert_eq!(pair.peer(0), PeerState::Alive);
+    ask(&mut pair, ASKED_MIN);
+    assert_eq!(pair.peer(0), PeerState::Alive, "{}", pair.story());
+}
+
+/// ADOPT (ii): not before the last third of what is left of the lease, not before a hello is on every link, and never once
+/// it is over.
+#[test]
+fn a_leftover_is_adopted_in_the_last_third_with_a_hello_on_every_link() {
+    for left in [279, 200, 93, 50, 5] {
+        let mut pair = leased();
+        pair.boot(0);
+        pair.kill(0);
+        pair.give(0, 0, MS(left));
+        let (begin, ends) = (pair.now, pair.now + MS(left));
+        pair.boot(0);
+        pair.until(MS(300), |pair| pair.state(0, 0) != State::Stopping || pair.now > ends);
+        let adopted = pair.boxes[0].events.iter().find_map(|(at, event)| match event {
+            Event::Group { group: 0, cause: Cause::Adopted, .. } if *at >= begin => Some(*at),
+            _ => None,
+        });
+        let at = adopted.unwrap_or_else(|| panic!("{left} ms left: {}", pair.story()));
+        assert!(at < ends && at + FINE.part(3) + MS(1) >= ends, "{left} ms left: {}", pair.story());
+        for link in [0, 1] {
+            let hello = pair.frames[0].iter().find(|(sent, on, _)| *on == link && *sent >= begin);
+            assert!(hello.is_some_and(|(sent, ..)| *sent <= at), "{left} ms left, link {link}");
+        }
+    }
+}
+
+/// L3: the peer is told of a stop that fails, and starts nothing until it is confirmed.
+#[test]
+fn a_stop_that_fails_is_told_on_both_nodes_and_waited_for() {
+    let mut pair = settled();
+    let stops = |pair: &Pair| {
+        let told = pair.boxes[1].events.iter().filter_map(|(_, event)| match event {
+            Event::PeerStops { group: 0, lasts } => Some(*lasts),
+            _ => None,
+        });
+        told.collect::<Vec<_>>()
+    };
+    pair.order(0, Order::Standby(1));
+    pair.run(MS(4_000));
+    assert_eq!((pair.owner(0), stops(&pair)), (Some(1), vec![]), "a stop that works is not worth a word");
+    pair.order(0, Order::Takeover(1));
+    pair.run(MS(4_000));
+    pair.boxes[0].trouble[0].stop_fails = true;
+    let begin = pair.now;
+    pair.order(0, Order::Standby(1));
+    pair.run(MS(10_000));
+    assert!(pair.has_event(0, |event| matches!(event, Event::StopFailed { group: 0, times: 3, .. })));
+    let told = stops(&pair);
+    assert!(told.len() == 1 && told[0] >= STOP_PATIENCE && told[0] < STOP_PATIENCE + MS(1_000), "{told:?}");
+    assert_eq!((pair.state(0, 0), pair.starts(1, 0, begin)), (State::Stopping, 0), "{}", pair.story());
+    pair.boxes[0].trouble[0].stop_fails = false;
+    pair.run(MS(10_000));
+    assert_eq!((pair.owner(0), stops(&pair).len()), (Some(1), 1), "{}", pair.story());
+}
+
+fn lose_devices(pair: &mut Pair, side: usize, lost: bool) {
+    for link in 0..2 {
+        pair.tell(side, Input::Carrier { link, up: !lost });
+    }
+}
+
+/// An owner without any device cannot speak: its lease is not renewed, its peer counts it out, and it does not stay.
+#[test]
+fn an_owner_whose_every_link_device_is_gone_gives_up_and_its_peer_takes_over() {
+    for outlived in [false, true] {
+        let mut pair = settled();
+        if outlived {
+            pair.power_off(1);
+            pair.run(MS(2_000));
+        }
+        let begin = pair.now;
+        pair.cut_all(true);
+        lose_devices(&mut pair, 0, true);
+        let span = pair.until(MS(1_000), |pair| pair.state(0, 0) == State::Stopped);
+        // Half of deadtime, so that the other half is left to stop scripts.
+        assert!(span <= MS(160), "{span:?}: {}", pair.story());
+        assert!(cause(&pair, 0, 0, |cause| *cause == Cause::Mute), "{}", pair.story());
+        pair.run(MS(20_000));
+        assert!(!pair.holding(0, 0) && pair.starts(0, 0, begin) == 0, "it takes nothing back: {}", pair.story());
+        assert!(pair.doubles.is_empty());
+        assert_eq!(pair.owner(0), (!outlived).then_some(1), "{}", pair.story());
+        pair.cut_all(false);
+        lose_devices(&mut pair, 0, false);
+        pair.run(MS(20_000));
+        assert_eq!(pair.owner(0), Some(0), "{}", pair.story());
+        assert!(pair.doubles.is_empty());
+    }
+}
+
+/// One device that is left is enough, and one that is back in time is, too.
+#[test]
+fn an_owner_with_a_device_left_stays() {
+    let mut pair = settled();
+    let begin = pair.now;
+    pair.tell(0, Input::Carrier { link: 0, up: false });
+    pair.run(MS(5_000));
+    lose_devices(&mut pair, 0, true);
+    pair.run(MS(100));
+    lose_devices(&mut pair, 0, false);
+    pair.run(MS(5_000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+    assert_eq!(pair.starts(0, 0, begin) + pair.starts(1, 1, begin), 0);
+}
+
+/// A node that boots without a device takes nothing, so that a watchdog has nothing to reset it for.
+#[test]
+fn a_node_that_boots_without_a_device_takes_nothing_until_there_is_one() {
+    let mut pair = leased();
+    pair.boot(0);
+    lose_devices(&mut pair, 0, true);
+    pair.run(MS(20_000));
+    assert!((0..2).all(|group| pair.state(0, group) == State::Stopped), "{}", pair.story());
+    pair.tell(0, Input::Carrier { link: 1, up: true });
+    pair.run(MS(1_000));
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(0)), "{}", pair.story());
 }
 
 #[test]

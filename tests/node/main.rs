@@ -7,6 +7,7 @@ mod freshness;
 mod journal;
 mod lease;
 mod lines;
+mod memory;
 mod pair;
 mod ping;
 mod reload;

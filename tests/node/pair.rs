@@ -65,6 +65,7 @@ enum What {
     Probe { on: Side },
     Found { on: Side, group: u8, until: Instant },
     Answer { to: Side, group: u8 },
+    Question { to: Side, group: u8 },
     Arrives { to: Side, link: u8, bytes: Vec<u8> },
     StepEnds { on: Side, group: u8, id: u64 },
     Thaw { on: Side },
@@ -398,6 +399,9 @@ impl Pair {
             if self.boxes[1 - side].holds.get(usize::from(group)) == Some(&true) && !self.lan_cut {
                 self.at(self.now + Duration::from_micros(200), What::Answer { to: side, group });
             }
+            if self.boxes[1 - side].node.is_some() && !self.lan_cut {
+                self.at(self.now + Duration::from_micros(200), What::Question { to: 1 - side, group });
+            }
             self.tell(side, Input::Probed { group });
         }
         if self.boxes[side].looking != 0 {
@@ -535,7 +539,8 @@ impl Pair {
             What::Probe { on } => self.probe(on),
             What::Found { on, group, until } => self.tell(on, Input::Found { group, until }),
             What::Answer { to, group } if self.awake(to) => self.tell(to, Input::Answered { group, by: By::Peer }),
-            What::Answer { .. } => {}
+            What::Question { to, group } if self.awake(to) => self.tell(to, Input::Asked { group }),
+            What::Answer { .. } | What::Question { .. } => {}
             What::Arrives { to, link, bytes } if !self.awake(to) => self.boxes[to].backlog.push((link, bytes)),
             What::Arrives { to, link, bytes } => self.tell(to, Input::Bytes { link, bytes: &bytes }),
             What::StepEnds { on, group, id } if !self.awake(on) => {

@@ -1,7 +1,8 @@
 //! What `check` says about one owner: by what means, in how many milliseconds, and where not.
 
 use super::report::Json;
-use lubdub::conf::{Config, Fault, Guarantee, Guard, Means, Ward};
+use crate::host::sentry::FAILED_STOPS;
+use lubdub::conf::{Config, Fault, Guarantee, Guard, Means, StopFailure, Ward};
 use lubdub::lease::{Exclusive, Kind};
 use std::fmt::{self, Display, Formatter};
 
@@ -82,7 +83,7 @@ impl<'c> Statement<'c> {
         });
         format!(
             "{{\"exclusive\":\"{}\",\"takeover_ms\":{},\"lease\":{{\"ms\":{},\"kind\":\"{}\",\"gone_ms\":{}}},\
-             \"fine_lease\":{},\"watchdog\":{watchdog},\"stonith\":[{}],\"resources\":[{}],\"not_covered\":[{}]}}",
+             \"fine_lease\":{},\"watchdog\":{watchdog},\"stop_failure\":\"{}\",\"stonith\":[{}],\"resources\":[{}],\"not_covered\":[{}]}}",
             exclusive(self.config.exclusive),
             millis(lease.takeover),
             millis(lease.length),
@@ -93,10 +94,26 @@ impl<'c> Statement<'c> {
                 Fine::Absent(_) => "false",
                 Fine::Assumed => "null",
             },
+            match self.config.stop_failure {
+                StopFailure::Hold => "hold",
+                StopFailure::Reboot => "reboot",
+            },
             plugins.join(","),
             resources.join(","),
             uncovered.join(","),
         )
+    }
+
+    /// What ends what cannot be stopped.
+    fn show_last_rung(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let last = match (self.config.stop_failure, self.config.watchdog) {
+            (StopFailure::Reboot, Some(device)) => format!("{device} resets the node after {FAILED_STOPS} tries"),
+            (StopFailure::Reboot, None) => format!("the node restarts itself after {FAILED_STOPS} tries"),
+            (StopFailure::Hold, _) => "a person ends it; `stop_failure reboot` restarts the node instead".to_owned(),
+        };
+        let text =
+            format!("a stop that fails: its script is killed, its VIPs are removed, it is tried again; then {last}");
+        wrap(f, "- ", "  ", &text)
     }
 
     /// The resources of one kind, and how most of them are guarded.
@@ -189,6 +206,7 @@ impl<'c> Statement<'c> {
             );
             wrap(f, "- ", "  ", &text)?;
         }
+        self.show_last_rung(f)?;
         if self.guarantee.stonith {
             let plugins: Vec<&str> = self.config.stonith.iter().map(|device| device.plugin).collect();
             let plugins = plugins.join(", then ");

@@ -1,4 +1,5 @@
-//! The ears for claims: sockets that hear only who says, by asking or answering, that it has a VIP.
+//! The ears for claims: sockets that hear only who says, by asking or answering, that it has a VIP, and whether the peer
+//! looks for one.
 //!
 //! The questions of a busy LAN wake nobody. That another station asks whether it may have the address (RFC 5227 section
 //! 2.1.1) is no claim yet. The peer is heard by sockets of its own, so that a flood from anybody else cannot hide its
@@ -28,7 +29,7 @@ const FILTERED_MAX: usize = 1_000;
 const CLAIMS: usize = 16;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Somebody says that it has an address.
+/// Somebody says that it has an address, or the peer asks whether anybody has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// The address.
@@ -37,12 +38,16 @@ pub struct Claim {
     pub mac: Mac,
     /// The interface that it was heard on, 0 where that is not known.
     pub interface: u32,
+    /// A probe: it looks whether somebody has the address.
+    pub asks: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Arp,
     Icmpv6,
+    /// Questions of neighbour discovery, with the Ethernet header: they do not name the MAC of who asks.
+    Solicitations,
 }
 
 /// Whom a socket hears.
@@ -71,13 +76,13 @@ impl Ears {
     pub fn new(addresses: Vec<IpAddr>, peer: &[Mac]) -> (Self, Vec<String>) {
         let mut ears = Vec::new();
         let mut reasons = Vec::new();
-        for kind in [Kind::Arp, Kind::Icmpv6] {
+        for kind in [Kind::Arp, Kind::Icmpv6, Kind::Solicitations] {
             let count = addresses.iter().filter(|address| kind.end(**address).is_some()).count();
             if count > FILTERED_MAX {
                 reasons.push(format!("{count} VIPs of a family, more than {FILTERED_MAX}"));
             }
             // To close a packet socket takes the kernel milliseconds: what is not needed is not opened.
-            for whom in [Whom::Peer, Whom::Others].into_iter().filter(|_| count > 0) {
+            for whom in kind.whom().iter().copied().filter(|_| count > 0) {
                 match kind.open(whom, &addresses, peer) {
                     Ok(ear) => ears.push(ear),
                     Err(error) => reasons.push(format!("no socket for their claims ({error})")),
@@ -171,14 +176,20 @@ impl Kind {
     fn end(self, address: IpAddr) -> Option<u32> {
         match (self, address) {
             (Self::Arp, IpAddr::V4(address)) => Some(address.to_bits()),
-            (Self::Icmpv6, IpAddr::V6(address)) => Some(address.to_bits() as u32),
+            (Self::Icmpv6 | Self::Solicitations, IpAddr::V6(address)) => Some(address.to_bits() as u32),
             _ => None,
         }
     }
 
+    /// Whom it is for: that others look for a VIP is nothing to this node.
+    fn whom(self) -> &'static [Whom] {
+        if self == Self::Solicitations { &[Whom::Peer] } else { &[Whom::Peer, Whom::Others] }
+    }
+
     fn open(self, whom: Whom, addresses: &[IpAddr], peer: &[Mac]) -> io::Result<Ear> {
         let socket = match self {
-            Self::Arp => arp_socket(),
+            Self::Arp => packet_socket(libc::ETH_P_ARP),
+            Self::Solicitations => packet_socket(libc::ETH_P_IPV6),
             Self::Icmpv6 => Socket::new(Domain::IPV6, Type::RAW.nonblocking(), Some(Protocol::ICMPV6)),
         }?;
         // What was there before the filter is told apart when it is read.
@@ -193,8 +204,10 @@ impl Kind {
             Whom::Others => Senders::AllBut(peer),
         };
         match self {
+            Self::Arp if whom == Whom::Peer => filter::arp_words(&ends, peer),
             Self::Arp => filter::arp_claims(&ends, who),
             Self::Icmpv6 => filter::ndp_claims(&ends, who),
+            Self::Solicitations => filter::ndp_questions(&ends, peer),
         }
     }
 
@@ -203,9 +216,18 @@ impl Kind {
         let mut packet = [0; 128];
         let (packet, interface) = receive(socket, &mut packet)?;
         Ok(match self {
-            Self::Arp => arp::claim(packet).map(|(address, mac)| Claim { address: address.into(), mac, interface }),
+            Self::Arp => {
+                let claim = arp::claim(packet).map(|said| (said, false));
+                let said = claim.or_else(|| arp::question(packet).map(|said| (said, true)));
+                said.map(|((address, mac), asks)| Claim { address: address.into(), mac, interface, asks })
+            }
             Self::Icmpv6 => {
-                ndp::claim(packet).map(|(address, mac)| Claim { address: address.into(), mac, interface: 0 })
+                let claim = ndp::claim(packet);
+                claim.map(|(address, mac)| Claim { address: address.into(), mac, interface: 0, asks: false })
+            }
+            Self::Solicitations => {
+                let question = ndp::question(packet);
+                question.map(|(address, mac)| Claim { address: address.into(), mac, interface, asks: true })
             }
         })
     }
@@ -216,7 +238,11 @@ impl Kind {
 /// # Errors
 /// `EPERM` without CAP_NET_RAW.
 pub fn arp_socket() -> io::Result<Socket> {
-    let ethertype = Protocol::from(i32::from((libc::ETH_P_ARP as u16).to_be()));
+    packet_socket(libc::ETH_P_ARP)
+}
+
+fn packet_socket(ethertype: i32) -> io::Result<Socket> {
+    let ethertype = Protocol::from(i32::from((ethertype as u16).to_be()));
     Socket::new(Domain::PACKET, Type::RAW.nonblocking(), Some(ethertype))
 }
 
@@ -306,7 +332,7 @@ mod tests {
                 frames.push(ndp::advertisement(mac, second6, false).to_vec());
             }
             send_from_lan0(&frames.iter().map(Vec::as_slice).collect::<Vec<_>>());
-            for ear in &ears.ears {
+            for ear in ears.ears.iter().filter(|ear| ear.kind != Kind::Solicitations) {
                 let (one, two) = if ear.kind == Kind::Arp { (vips[0], vips[1]) } else { (vips[2], vips[3]) };
                 let expected = match ear.whom {
                     Whom::Peer => vec![(one, PEER[0]), (one, PEER[1]), (two, PEER[1])],
@@ -318,12 +344,46 @@ mod tests {
     }
 
     #[test]
+    fn the_peers_probes_are_heard_and_nobody_elses() {
+        within(|| {
+            ethernet();
+            let vips: Vec<IpAddr> = ["192.168.20.100", "2001:db8::100"].map(|text| text.parse().unwrap()).to_vec();
+            let [IpAddr::V4(vip), IpAddr::V6(vip6)] = vips[..] else { unreachable!("one of each family") };
+            let (other, other6) = ("192.168.20.7".parse().unwrap(), "2001:db8::7".parse().unwrap());
+            let (ears, reasons) = Ears::new(vips.clone(), &PEER);
+            assert_eq!(reasons, [""; 0]);
+            let client = arp::request(PEER[0], "192.168.20.2".parse().unwrap(), [0xff; 6], vip);
+            let mut neighbours = ndp::solicitation(PEER[0], vip6);
+            neighbours[37] = 2;
+            // Somebody else's, the peer's for another address, the peer's kernel's own, and then a probe of the peer.
+            let frames: [&[u8]; 8] = [
+                &arp::probe(MAC, vip),
+                &ndp::solicitation(MAC, vip6),
+                &arp::probe(PEER[0], other),
+                &ndp::solicitation(PEER[0], other6),
+                &client,
+                &neighbours,
+                &arp::probe(PEER[1], vip),
+                &ndp::solicitation(PEER[1], vip6),
+            ];
+            send_from_lan0(&frames);
+            let mut heard = Vec::new();
+            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+            while heard.len() < 2 && std::time::Instant::now() < deadline {
+                ears.sweep(NeverPause::Anybody, &mut heard);
+            }
+            let said: Vec<_> = heard.iter().map(|claim| (claim.address, claim.mac, claim.asks)).collect();
+            assert_eq!(said, [(vips[0], PEER[1], true), (vips[1], PEER[1], true)]);
+        });
+    }
+
+    #[test]
     fn filters_for_the_most_vips_are_taken() {
         within(|| {
             let all = (0..FILTERED_MAX as u32 + 1)
                 .flat_map(|number| [IpAddr::V4(number.into()), IpAddr::V6(u128::from(number).into())]);
             let (ears, reasons) = Ears::new(all.collect(), &[MAC; 4]);
-            assert_eq!((ears.ears.len(), reasons.len()), (4, 1), "{reasons:?}");
+            assert_eq!((ears.ears.len(), reasons.len()), (5, 1), "{reasons:?}");
         });
     }
 }

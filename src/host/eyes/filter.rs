@@ -40,6 +40,30 @@ const HOP_LIMIT: u32 = (libc::SKF_NET_OFF + 7) as u32;
 /// RFC 4861 section 7.1: what a router has passed on is no neighbour's word.
 const UNROUTED: u32 = 255;
 
+/// ARP of these stations that claims an address which ends like one of these, or asks for one by a probe.
+pub fn arp_words(ends: &[u32], who: &[Mac]) -> Program {
+    let mut program = Program::new();
+    senders(&mut program, arp::SENDER_MAC, Senders::Only(who));
+    // A probe has no address of its own: then what it asks for counts.
+    program.extend([step(LOAD_WORD, arp::SENDER), branch(0, 0, 1), step(LOAD_WORD, arp::TARGET)]);
+    compare(&mut program, ends);
+    program
+}
+
+/// Neighbour solicitations of these stations, from no address, for addresses that end like one of these; for a packet
+/// socket.
+pub fn ndp_questions(ends: &[u32], who: &[Mac]) -> Program {
+    let mut program = Program::new();
+    senders(&mut program, ndp::FRAME_MAC, Senders::Only(who));
+    only(&mut program, LOAD_BYTE, ndp::FRAME_NEXT_HEADER, ndp::NEXT_HEADER_ICMPV6.into());
+    only(&mut program, LOAD_BYTE, ndp::FRAME_MESSAGE, ndp::SOLICITATION.into());
+    for word in 0..4 {
+        only(&mut program, LOAD_WORD, ndp::FRAME_SOURCE + 4 * word, 0);
+    }
+    endings(&mut program, ndp::FRAME_MESSAGE + ndp::TARGET_END, ends);
+    program
+}
+
 /// ARP whose sender claims an address that ends like one of these.
 pub fn arp_claims(ends: &[u32], who: Senders<'_>) -> Program {
     let mut program = Program::new();
@@ -124,6 +148,11 @@ fn senders(program: &mut Program, at: u32, who: Senders<'_>) {
 
 fn endings(program: &mut Program, at: u32, ends: &[u32]) {
     program.push(step(LOAD_WORD, at));
+    compare(program, ends);
+}
+
+/// Lets pass what has one of these ends loaded.
+fn compare(program: &mut Program, ends: &[u32]) {
     for end in ends {
         program.extend([branch(*end, 0, 1), step(RETURN, u32::MAX)]);
     }

@@ -18,7 +18,7 @@ pub fn confirm(node: &str, names: &Names, peer: PeerState) -> Result<String, Str
         return Err(format!("refused: `{node}` is not the peer; the peer is {name}\n"));
     }
     if peer == PeerState::SplitSuspected {
-        return Err(format!("refused: the VIP of {name} is answered, so it is not off; switch it off first\n"));
+        return Err(format!("refused: {name} answers or asks for a VIP, so it is not off; switch it off first\n"));
     }
     if matches!(peer, PeerState::Alive | PeerState::Untrusted(_)) {
         let state = words::peer(peer);

@@ -1,5 +1,6 @@
 use super::*;
 use crate::host::names::LinkName;
+use lubdub::wire::loss::Loss;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -30,7 +31,7 @@ fn every_event_of_the_node() {
         Event::Peer { from: PeerState::Alive, to: PeerState::Dead, silent: MS(301) },
         Event::Peer { from: PeerState::Unknown, to: PeerState::Alive, silent: MS(0) },
         Event::Peer { from: PeerState::Unknown, to: PeerState::Untrusted(Untrusted::OtherVersion(9)), silent: MS(2) },
-        Event::Session { new_run: true },
+        Event::Session { new_run: true, lost: Loss::Silence },
         Event::Late { interval: MS(250) },
         Event::DeadtimesDiffer { mine: MS(300), theirs: MS(500) },
         Event::Group { group: 0, from: State::Stopped, to: State::Starting, cause: Cause::Silence(MS(300)) },

@@ -11,7 +11,9 @@ impl Vips {
     /// out: then a former life of this node has left them, and may go on with them. What is there for ever is not ours.
     ///
     /// The end is the earliest that can be: the kernel tells whole seconds rounded up, so that up to a second of what it
-    /// tells may be over.
+    /// tells may be over. So a lease of one second, the shortest, is never found: it is removed, and taken again by consent,
+    /// which costs a round trip, or by silence. And a longer one seems to end up to a second early, so that its last third
+    /// seems to begin early, too; that is safe, since the peer waits for the whole of it.
     ///
     /// # Errors
     /// The kernel cannot be asked.

@@ -1,10 +1,17 @@
-//! Why this machine was reset the last time, from two witnesses: the node's own last words and the watchdog's boot status.
+//! Why this machine was reset the last time, from three witnesses: the node's own last words, the
+//! watchdog's boot status, and the peer, which remembers how it lost this node.
 
+use std::fs;
+use std::io;
 use std::path::Path;
+
+use lubdub::wire::loss::Loss;
 
 use super::device::CARD_RESET;
 use super::last_words::{self, LastWords};
+use crate::host::narrate;
 use crate::host::status::quoted;
+use crate::host::words;
 
 /// The file of the run directory that has what was said in this boot.
 const FILE: &str = "last-reset";
@@ -22,6 +29,8 @@ pub struct LastReset {
     words: Option<LastWords>,
     /// `WDIOF_` bits; none without a watchdog.
     boot_status: Option<u32>,
+    /// What the peer said in the first session of this boot; none while there was none.
+    peer: Option<Loss>,
 }
 
 /// What a start finds.
@@ -53,14 +62,45 @@ impl LastReset {
         reset.boot_status = boot_status.or(reset.boot_status);
         if news {
             // Where nothing can be written it is said at every start.
-            let words = reset.words.as_ref().map(LastWords::to_string).unwrap_or_default();
-            let status = reset.boot_status.unwrap_or(0);
-            let kept = last_words::replace(run_dir, FILE, &format!("{boot_id}\n{status}\n{words}"));
+            let kept = last_words::replace(run_dir, FILE, &reset.lines(boot_id));
             if kept.is_ok() && owed.is_none() {
                 LastWords::forget(run_dir);
             }
         }
         Found { reset, news, owed }
+    }
+
+    /// What the peer remembers of the life before, from the first session of a boot; later ones tell of other ends. Whether
+    /// that is news. Not synced: it is of no use after this boot.
+    pub fn peer_says(&mut self, lost: Loss, run_dir: &Path, boot_id: &str) -> bool {
+        if self.peer.is_some() {
+            return false;
+        }
+        self.peer = Some(lost);
+        let known = self.is_known();
+        if known {
+            // Where it cannot be written another start of the daemon asks the peer again.
+            let _ = self.rewrite(run_dir, boot_id);
+        }
+        known
+    }
+
+    fn rewrite(&self, run_dir: &Path, boot_id: &str) -> io::Result<()> {
+        let draft = run_dir.join(format!("{FILE}.new"));
+        fs::write(&draft, self.lines(boot_id) + "\n")?;
+        fs::rename(draft, run_dir.join(FILE))
+    }
+
+    /// The file, but for the end of its last line.
+    fn lines(&self, boot_id: &str) -> String {
+        let words = self.words.as_ref().map(LastWords::to_string).unwrap_or_default();
+        let peer = self.peer.map_or(String::new(), |lost| u8::from(lost).to_string());
+        format!("{boot_id}\n{}\n{words}\n{peer}", self.boot_status.unwrap_or(0))
+    }
+
+    /// What is known in this boot, as the daemon has kept it.
+    pub fn of_this_boot(run_dir: &Path) -> Self {
+        Self::remembered(run_dir, &last_words::boot_id()).unwrap_or_default()
     }
 
     /// What was known earlier in this boot.
@@ -71,7 +111,9 @@ impl LastReset {
             return None;
         }
         let boot_status = lines.next()?.parse().ok();
-        Some(Self { boot_status, words: lines.next().and_then(LastWords::parse) })
+        let words = lines.next().and_then(LastWords::parse);
+        let peer = lines.next().and_then(|number| number.parse::<u8>().ok()).map(Loss::from);
+        Some(Self { boot_status, words, peer })
     }
 
     /// The watchdog says that it did it.
@@ -79,8 +121,25 @@ impl LastReset {
         self.boot_status.is_some_and(|bits| bits & CARD_RESET != 0)
     }
 
-    /// One line for the log and the status; none when no witness has anything to say.
-    pub fn text(&self) -> Option<String> {
+    /// A witness of this machine's own has something to say.
+    fn is_known(&self) -> bool {
+        self.own_text().is_some()
+    }
+
+    /// One line for the log and the status; none when no witness of this machine's own has anything to say: what the peer
+    /// alone saw may have been a cable. `peer`: its name.
+    pub fn text(&self, peer: &str) -> Option<String> {
+        let own = self.own_text()?;
+        Some(match self.peer {
+            None => own,
+            Some(lost) => match narrate::memory(lost) {
+                Some(how) => format!("{own}; {peer} says: {how}"),
+                None => format!("{own}; {peer} did not miss it"),
+            },
+        })
+    }
+
+    fn own_text(&self) -> Option<String> {
         match (self.by_watchdog(), &self.words) {
             (true, Some(words)) => Some(format!("this node was reset by its watchdog at {}: {}", words.at, words.why)),
             (true, None) => Some(
@@ -97,16 +156,17 @@ impl LastReset {
     }
 
     /// One JSON object, or `null` when no witness has anything to say.
-    pub fn json(&self) -> String {
-        let Some(text) = self.text() else { return "null".into() };
+    pub fn json(&self, peer: &str) -> String {
+        let Some(text) = self.text(peer) else { return "null".into() };
         let or_null = |text: Option<&str>| text.map_or("null".into(), quoted);
         let words = self.words.as_ref();
         format!(
-            "{{\"watchdog\":{},\"at\":{},\"epitaph\":{},\"why\":{},\"text\":{}}}",
+            "{{\"watchdog\":{},\"at\":{},\"epitaph\":{},\"why\":{},\"peer\":{},\"text\":{}}}",
             self.by_watchdog(),
             or_null(words.map(|words| words.at.as_str())),
             or_null(words.map(|words| words.epitaph.word())),
             or_null(words.map(|words| words.why.as_str())),
+            or_null(self.peer.map(words::loss)),
             quoted(&text),
         )
     }
@@ -125,6 +185,7 @@ mod tests {
 
     const FORMER: &str = "boot-1";
     const PRESENT: &str = "boot-2";
+    const PEER: &str = "node2";
 
     fn words_of(boot: &str) -> LastWords {
         let why = "group a: the stop of \"apache\" failed".into();
@@ -137,7 +198,7 @@ mod tests {
         words_of(FORMER).write(folder.path()).unwrap();
         let first = LastReset::find(folder.path(), PRESENT, Some(CARD_RESET));
         assert!(first.news && first.owed.is_none());
-        let text = first.reset.text().unwrap();
+        let text = first.reset.text(PEER).unwrap();
         assert!(text.starts_with("this node was reset by its watchdog at 2026-01-02"), "{text}");
         assert!(text.ends_with("the stop of \"apache\" failed"), "{text}");
         // The daemon alone starts again: the same is shown, and not said.
@@ -147,7 +208,7 @@ mod tests {
         assert_eq!(LastReset::find(folder.path(), PRESENT, None), second);
         // Another boot, of which nobody left a word.
         let third = LastReset::find(folder.path(), "boot-3", Some(0));
-        assert_eq!((third.news, third.reset.text(), third.reset.json()), (true, None, "null".into()));
+        assert_eq!((third.news, third.reset.text(PEER), third.reset.json(PEER)), (true, None, "null".into()));
     }
 
     #[test]
@@ -157,28 +218,28 @@ mod tests {
         words.write(folder.path()).unwrap();
         for news in [true, false] {
             let found = LastReset::find(folder.path(), PRESENT, Some(0));
-            assert_eq!((found.news, found.reset.text(), found.owed), (news, None, Some(words.clone())));
+            assert_eq!((found.news, found.reset.text(PEER), found.owed), (news, None, Some(words.clone())));
         }
         // The reset, at last.
         let found = LastReset::find(folder.path(), "boot-3", None);
         assert!(found.news && found.owed.is_none());
-        assert!(found.reset.text().unwrap().starts_with("this node reset itself at "));
+        assert!(found.reset.text(PEER).unwrap().starts_with("this node reset itself at "));
     }
 
     #[test]
     fn a_run_directory_in_memory_leaves_the_watchdog_to_ask() {
         let folder = Folder::new("in-memory");
         let reset = LastReset::find(folder.path(), PRESENT, Some(CARD_RESET)).reset;
-        assert!(reset.text().unwrap().contains("no word was left"));
+        assert!(reset.text(PEER).unwrap().contains("no word was left"));
         let unknown = LastReset::find(folder.path(), "boot-3", None).reset;
-        assert_eq!((unknown.text(), unknown.json()), (None, "null".to_owned()));
+        assert_eq!((unknown.text(PEER), unknown.json(PEER)), (None, "null".to_owned()));
     }
 
     #[test]
     fn the_hardware_may_have_had_its_own_reason() {
         let folder = Folder::new("hardware");
         let found = LastReset::find(folder.path(), PRESENT, Some(0x10));
-        assert_eq!(found.reset.text().unwrap(), "this node was reset by its hardware: the power was too low");
+        assert_eq!(found.reset.text(PEER).unwrap(), "this node was reset by its hardware: the power was too low");
     }
 
     #[test]
@@ -187,9 +248,9 @@ mod tests {
         words_of(FORMER).write(folder.path()).unwrap();
         let reset = LastReset::find(folder.path(), PRESENT, None).reset;
         assert_eq!(
-            reset.json(),
+            reset.json(PEER),
             "{\"watchdog\":false,\"at\":\"2026-01-02T03:04:05.678Z\",\"epitaph\":\"stop-failed\",\
-             \"why\":\"group a: the stop of \\\"apache\\\" failed\",\
+             \"why\":\"group a: the stop of \\\"apache\\\" failed\",\"peer\":null,\
              \"text\":\"this node reset itself at 2026-01-02T03:04:05.678Z: group a: the stop of \\\"apache\\\" failed\"}"
         );
     }
@@ -199,5 +260,37 @@ mod tests {
         for _ in 0..2 {
             assert!(LastReset::find(Path::new("/nonexistent"), PRESENT, Some(CARD_RESET)).news);
         }
+    }
+
+    #[test]
+    fn the_peer_speaks_beside_the_own_witnesses_for_the_whole_boot() {
+        let folder = Folder::new("peer-says");
+        words_of(FORMER).write(folder.path()).unwrap();
+        let mut reset = LastReset::find(folder.path(), PRESENT, Some(CARD_RESET)).reset;
+        assert!(reset.peer_says(Loss::Stopping, folder.path(), PRESENT));
+        let text = reset.text(PEER).unwrap();
+        assert!(text.starts_with("this node was reset by its watchdog at 2026-01-02"), "{text}");
+        assert!(
+            text.ends_with("; node2 says: it fell silent while it could not stop, or was still stopping, a resource")
+        );
+        assert!(reset.json(PEER).contains("\"peer\":\"stopping\",\"text\":"));
+        // The daemon alone starts again, and its peer remembers the end of that.
+        let mut again = LastReset::find(folder.path(), PRESENT, None);
+        assert_eq!((&again.reset, again.news), (&reset, false));
+        assert!(!again.reset.peer_says(Loss::Goodbye, folder.path(), PRESENT));
+        assert_eq!(again.reset.text(PEER), Some(text));
+        // After the next boot nothing of it is left.
+        assert_eq!(LastReset::find(folder.path(), "boot-3", Some(0)).reset.text(PEER), None);
+    }
+
+    #[test]
+    fn a_peer_that_missed_nothing_says_so_and_alone_it_is_no_witness() {
+        let folder = Folder::new("peer-alone");
+        let mut unknown = LastReset::find(folder.path(), PRESENT, Some(0)).reset;
+        assert!(!unknown.peer_says(Loss::Silence, folder.path(), PRESENT));
+        assert_eq!((unknown.text(PEER), unknown.json(PEER)), (None, "null".to_owned()));
+        let mut bitten = LastReset::find(folder.path(), "boot-3", Some(CARD_RESET)).reset;
+        assert!(bitten.peer_says(Loss::None, folder.path(), "boot-3"));
+        assert!(bitten.text(PEER).unwrap().ends_with("; node2 did not miss it"));
     }
 }

@@ -64,7 +64,7 @@ fn plays_a_part() {
     println!(
         "dog: boot status {:?}, last reset {:?}, owed {}",
         dog.boot_status(),
-        found.reset.text(),
+        found.reset.text("node2"),
         found.owed.is_some()
     );
     live(LONG, || dog.feed(clock::now()).unwrap());

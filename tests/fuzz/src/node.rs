@@ -163,6 +163,7 @@ impl Pair {
                 let by = if up { By::Peer } else { By::Stranger };
                 node.handle(self.now, Input::Answered { group: number, by });
             }
+            6 if up => node.handle(self.now, Input::Asked { group: number }),
             6..8 => {
                 let eyes = [Eyes::Open, Eyes::Open, Eyes::Closed, Eyes::Cut][usize::from(link)];
                 node.handle(self.now, Input::Eyes { group: number, eyes });

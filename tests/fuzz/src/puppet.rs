@@ -86,6 +86,7 @@ impl Puppet {
             deadtime_ms: millis(self.plan.timing.deadtime),
             initdead_ms: millis(self.plan.timing.initdead),
             lease_ms: 0,
+            lost: Default::default(),
             digest: [self.plan.digest; 8],
             macs: Default::default(),
             fingerprints: [self.key.fingerprint()].into_iter().collect(),

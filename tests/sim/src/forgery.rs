@@ -49,6 +49,7 @@ impl World {
             deadtime_ms: millis,
             initdead_ms: millis,
             lease_ms: 0,
+            lost: Default::default(),
             digest: [7; 8],
             macs: Default::default(),
             fingerprints: Default::default(),

@@ -134,6 +134,7 @@ impl<W: Write> Teller<'_, W> {
             }
             Told::Input(Input::Probed { group }) => format!("asked for the VIPs of {}", self.group(*group)),
             Told::Input(Input::Answered { group, by }) => format!("{by:?} has a VIP of {}", self.group(*group)),
+            Told::Input(Input::Asked { group }) => format!("the peer asks for the VIPs of {}", self.group(*group)),
             Told::Input(Input::Eyes { group, eyes }) => format!("eyes for {}: {eyes:?}", self.group(*group)),
             Told::Input(Input::Lapsed { group }) => format!("a VIP of {} has lapsed", self.group(*group)),
             Told::Input(Input::Found { group, until }) => {

@@ -18,6 +18,15 @@ const TRAVEL: Duration = Duration::from_micros(400);
 /// What a socket keeps for a daemon that does not read.
 const HEARD_MAX: usize = 256;
 
+/// What somebody says of a group's VIP.
+#[derive(Clone, Copy, Debug)]
+enum Word {
+    /// That it has it.
+    Has(By),
+    /// The peer: whether anybody has it.
+    Asks,
+}
+
 /// What a daemon sees of the service LAN.
 #[derive(Clone, Debug, Default)]
 pub struct Sight {
@@ -38,8 +47,8 @@ pub struct Sight {
     unreached: Option<(Instant, Instant)>,
     /// What it has told its node.
     told: Option<Eyes>,
-    /// Answers and announcements that it has not read.
-    heard: VecDeque<(u8, By)>,
+    /// Answers, announcements and questions that it has not read.
+    heard: VecDeque<(u8, Word)>,
 }
 
 impl World {
@@ -211,6 +220,9 @@ impl World {
         if answers && self.lan.is_whole(self.now) {
             self.after(travel, What::Answers { to: side, group: group as u8, stranger: false });
         }
+        if self.lan.carries(side, self.now) && self.boxes[other].powered {
+            self.after(travel, What::Asks { to: other, group: group as u8 });
+        }
         if self.lan.squatter_until > self.now && self.lan.reaches(side, self.now) {
             self.after(travel, What::Answers { to: side, group: group as u8, stranger: true });
         }
@@ -241,8 +253,19 @@ impl World {
         if stranger {
             self.tally.count(Kind::Squatter);
         }
-        it.sight.heard.push_back((group, by));
+        it.sight.heard.push_back((group, Word::Has(by)));
         self.turn(to);
+    }
+
+    /// A question of the other node arrives: of a MAC that the peer has not told it is nobody's.
+    pub(crate) fn question_arrives(&mut self, to: Side, group: u8) {
+        let carried = self.lan.carries(1 - to, self.now);
+        let it = &mut self.boxes[to];
+        let known = it.node.as_ref().is_some_and(|node| !node.peer_macs().is_empty());
+        if carried && known && it.read.guard.probes && it.sight.heard.len() < HEARD_MAX {
+            it.sight.heard.push_back((group, Word::Asks));
+            self.turn(to);
+        }
     }
 
     /// Reads one thing that the service LAN has brought.
@@ -251,7 +274,13 @@ impl World {
             return true;
         }
         let it = &mut self.boxes[side];
-        let Some((group, by)) = it.sight.heard.pop_front() else { return false };
+        let Some((group, word)) = it.sight.heard.pop_front() else { return false };
+        let Word::Has(by) = word else {
+            let (oracle, scene) = self.watch();
+            oracle.asked(&scene, side);
+            self.tell(side, Input::Asked { group });
+            return true;
+        };
         it.sight.answered[0] |= it.sight.looking >> group & 1 != 0;
         let (oracle, scene) = self.watch();
         oracle.answered(&scene, side, usize::from(group), by);

@@ -101,8 +101,8 @@ impl fmt::Display for Told<'_> {
                 write!(f, "peer: {from:?} -> Dead, silent for {}", span(silent))
             }
             Event::Peer { from, to, .. } => write!(f, "peer: {from:?} -> {to:?}"),
-            Event::Session { new_run: true } => write!(f, "session with a new run"),
-            Event::Session { new_run: false } => write!(f, "session with the same run"),
+            Event::Session { new_run: true, .. } => write!(f, "session with a new run"),
+            Event::Session { new_run: false, .. } => write!(f, "session with the same run"),
             Event::Group { group, from, to, cause } => {
                 write!(f, "group {group}: {from:?} -> {to:?}, ")?;
                 because(f, cause)

@@ -122,6 +122,11 @@ pub(crate) enum What {
         group: u8,
         stranger: bool,
     },
+    /// A daemon's question about a VIP reaches the other node.
+    Asks {
+        to: Side,
+        group: u8,
+    },
     /// A daemon hears another station there.
     HearsStation {
         side: Side,
@@ -376,6 +381,7 @@ impl World {
             What::Probes { side, run, round } if self.boxes[side].run == run => self.probe(side, round),
             What::Settles { side, run, round } if self.boxes[side].run == run => self.settle_probe(side, round),
             What::Answers { to, group, stranger } => self.arrives_on_lan(to, group, stranger),
+            What::Asks { to, group } => self.question_arrives(to, group),
             What::HearsStation { side, run } if self.boxes[side].run == run => self.hears_station(side),
             What::LanChanges => self.lan_changed(),
             What::Sees { side } => self.sees(side),

@@ -29,6 +29,8 @@ fn the_tutorial_is_told_in_full() {
     let expected = "
 One owner (exclusive auto): a silent peer is taken over after 10000 ms.
 - lease 8000 ms: the kernel ends an address that is not renewed
+- a stop that fails: its script is killed, its VIPs are removed, it is tried
+  again; then a person ends it; `stop_failure reboot` restarts the node instead
 
                   VIP                     ipvsadm, scripts
 daemon killed     lease 9375 ms           nothing
@@ -54,7 +56,7 @@ Not covered:
         json,
         "{\"exclusive\":\"auto\",\"takeover_ms\":10000,\
          \"lease\":{\"ms\":8000,\"kind\":\"address\",\"gone_ms\":9375},\"fine_lease\":true,\
-         \"watchdog\":null,\"stonith\":[],\"resources\":[\
+         \"watchdog\":null,\"stop_failure\":\"hold\",\"stonith\":[],\"resources\":[\
          {\"group\":\"192.168.20.100/24/eth0\",\"resource\":\"192.168.20.100/24/eth0\",\"one_owner\":true,\
          \"daemon_killed\":{\"by\":\"lease\",\"ms\":9375},\"daemon_frozen\":{\"by\":\"lease\",\"ms\":9375},\
          \"machine_frozen\":null,\"cables_cut\":{\"by\":\"probes\",\"ms\":30}},\
@@ -76,6 +78,21 @@ fn a_watchdog_and_stonith_fill_the_gaps() {
     assert!(text.contains("\ndaemon killed     lease 9375 ms           stonith 10000 ms\n"), "{text}");
     assert!(json.contains("\"not_covered\":[\"fencing-out-of-reach\"]"), "{json}");
     assert!(!json.contains("null}") && !text.contains("nothing\n"), "{text}{json}");
+}
+
+/// L3: nothing is reset that no line asks for, and whatever is asked for is said.
+#[test]
+fn the_last_rung_of_a_stop_that_fails_is_told() {
+    for (ha_cf, last, word) in [
+        ("", "a person ends it", "hold"),
+        ("watchdog /dev/watchdog\n", "/dev/watchdog resets the node after 3 tries", "reboot"),
+        ("stop_failure reboot\n", "the node restarts itself after 3 tries", "reboot"),
+        ("watchdog /dev/watchdog\nstop_failure hold\n", "a person ends it", "hold"),
+    ] {
+        let (text, json) = said(&format!("deadtime 10\n{ha_cf}"), TUTORIAL, Fine::Present);
+        assert!(unwrapped(&text).contains(&format!("it is tried again; then {last}")), "{ha_cf}{text}");
+        assert!(json.contains(&format!("\"stop_failure\":\"{word}\"")), "{ha_cf}{json}");
+    }
 }
 
 #[test]

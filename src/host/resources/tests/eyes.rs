@@ -383,7 +383,7 @@ fn forged_claims_do_not_hide_the_peer() {
                     Sighting::Probed { .. } => probed += 1,
                     Sighting::Answered { by: By::Peer, .. } => by_peer += 1,
                     Sighting::Answered { by: By::Stranger, .. } => by_strangers += 1,
-                    Sighting::Eyes { .. } => {}
+                    Sighting::Asked { .. } | Sighting::Eyes { .. } => {}
                 }
             }
         }

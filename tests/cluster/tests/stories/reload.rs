@@ -30,6 +30,30 @@ fn keys_rotate_without_a_gap() -> Result<()> {
     nothing_moved(judge, lab.node1()).map(drop)
 }
 
+/// A daemon that had no VIP gets its first one: it is there with a lease from its first moment, never for ever.
+#[test]
+fn the_first_vip_that_a_reload_brings_has_a_lease_from_its_first_moment() -> Result<()> {
+    let slow = Pair::appliance()
+        .with_haresources("")
+        .with_ha_cf("keepalive 100ms", "keepalive 1")
+        .with_ha_cf("warntime 200ms", "warntime 5")
+        .with_ha_cf("deadtime 300ms", "deadtime 10")
+        .with_ha_cf("initdead 3", "initdead 20");
+    let lab = Lab::new(slow)?;
+    lab.boot()?;
+    lab.await_whole(SOON)?;
+    let one = lab.node1();
+    sh(one, "timeout 60 ip -o monitor address > /tmp/addresses 2>/dev/null < /dev/null &")?;
+    for node in lab.nodes() {
+        reloaded(node, "haresources", &format!("node1.a.com {OTHER}\n"))?;
+    }
+    lab.await_held(OTHER, one, SOON)?;
+    let seen = one.read("/tmp/addresses")?;
+    let first = seen.lines().find(|line| line.contains("192.168.20.101")).unwrap_or_else(|| panic!("{seen}"));
+    assert!(first.contains("valid_lft") && first.contains("sec") && !first.contains("valid_lft forever"), "{seen}");
+    Ok(())
+}
+
 #[test]
 fn a_key_replaced_on_one_node_after_the_other_is_no_gap_either() -> Result<()> {
     let lab = running(appliance())?;

@@ -13,6 +13,8 @@ pub(super) const PROBES: usize = 3;
 
 /// Probes remembered: the first ones, which show how long it has been silent, and the latest.
 const PROBES_KEPT: usize = 64;
+/// Rounds of the peer's questions that show that it looks for an owner.
+pub(super) const ASKED_MIN: usize = 7;
 
 /// What a node knows of one VIP.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +61,31 @@ impl Oracle {
             let look = &mut self.watches[side].looks[group];
             look.forget();
             look.answered_at = Some(local);
+        }
+    }
+
+    /// A node is told that its peer asks for a VIP. What comes at once is one round.
+    pub fn asked(&mut self, scene: &Scene<'_>, side: Side) {
+        let local = scene.local(side);
+        let asked = &mut self.watches[side].asked;
+        if asked.back().is_some_and(|last| local.since(*last) < PROBE_WAIT.part(2)) {
+            return;
+        }
+        if asked.len() == ASKED_MIN {
+            asked.pop_front();
+        }
+        asked.push_back(local);
+    }
+
+    /// L9: a split is suspected only of a peer that has answered for a VIP, or has asked for one often enough, since it was
+    /// last heard.
+    pub(super) fn demand_sign_of_life(&mut self, scene: &Scene<'_>, side: Side) {
+        let watch = &self.watches[side];
+        let since = watch.life_at.unwrap_or(watch.born);
+        let answered = |look: &Look| look.answered_at.is_some_and(|at| at >= since);
+        let asked = watch.asked.len() == ASKED_MIN && watch.asked.front().is_some_and(|first| *first >= since);
+        if !asked && !watch.looks.iter().any(answered) {
+            self.accuse(scene.now, "L9", format_args!("node{} suspects a split without a sign of life", side + 1));
         }
     }
 

@@ -132,6 +132,8 @@ struct Watch {
     paused_until: Instant,
     /// Its last start, freeze or thaw.
     disturbed_at: Instant,
+    /// The last rounds of its peer's questions, by its own clock.
+    asked: std::collections::VecDeque<Instant>,
     /// What it has asked of each VIP, by its own clock.
     looks: Vec<looking::Look>,
     /// Since when each link shows that its other end is gone, by its own clock.

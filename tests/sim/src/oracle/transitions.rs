@@ -17,14 +17,17 @@ impl Oracle {
         match *event {
             Event::Peer { to, .. } => {
                 self.watches[side].turned_at = scene.now;
+                if to == PeerState::SplitSuspected {
+                    self.demand_sign_of_life(scene, side);
+                }
                 self.watches[side].alive_since = (to == PeerState::Alive).then_some(local);
             }
-            Event::Session { new_run: true } => {
+            Event::Session { new_run: true, .. } => {
                 self.note_leases(scene, side);
                 self.watches[side].alive_since = Some(local);
                 self.forget_orders();
             }
-            Event::Session { new_run: false } => {
+            Event::Session { new_run: false, .. } => {
                 self.note_leases(scene, side);
                 self.churn += 1;
                 self.watches[side].session_at = Some(scene.now);

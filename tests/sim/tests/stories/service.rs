@@ -21,12 +21,41 @@ fn two_cut_cables_move_nothing_and_a_death_then_does() {
     pair.throughout(SECS(60)).server(GROUP, NODE1);
     assert_eq!(pair.moves(begin), 0);
     assert_eq!((pair.peer(NODE2), hold(&pair, NODE2)), (PeerState::SplitSuspected, Some(Hold::InUse)));
+    assert_eq!((pair.peer(NODE1), hold(&pair, NODE1)), (PeerState::SplitSuspected, None));
     pair.power_off(NODE1);
     // The first probe of three may be as far off as slow ones are apart.
     pair.within(KEEPALIVE + PROBES + FRAMES).server(GROUP, NODE2);
     pair.power_on(NODE1);
     pair.mend_all();
     pair.throughout(SECS(2)).server(GROUP, NODE2);
+}
+
+/// L9 as the owner sees it: the standby's questions show that it lives. That is said and no more: nothing moves, and when
+/// the questions stop the peer is dead again.
+#[test]
+fn the_owner_of_two_cut_cables_knows_a_split_from_a_death() {
+    for death in [false, true] {
+        let mut pair = Pair::leased().settled();
+        let begin = pair.now();
+        if death {
+            pair.power_off(NODE2);
+            pair.throughout(SECS(20)).that("no split", |pair| pair.peer(NODE1) != PeerState::SplitSuspected);
+            continue;
+        }
+        pair.cut_all();
+        pair.within(DEADTIME + KEEPALIVE + PROBES + FRAMES).peer(NODE1, PeerState::SplitSuspected);
+        pair.throughout(SECS(60)).peer(NODE1, PeerState::SplitSuspected);
+        let alarms = pair.noted(NODE1, begin).filter(|event| matches!(event, Event::Asked { .. })).count() as u64;
+        let expected = SECS(60).as_micros() / INITDEAD.times(2).as_micros() + 1;
+        assert!(alarms.abs_diff(expected) <= 1, "{alarms} alarms, not {expected}");
+        pair.power_off(NODE2);
+        pair.within(KEEPALIVE.times(6)).peer(NODE1, PeerState::Dead);
+        pair.throughout(SECS(20)).peer(NODE1, PeerState::Dead);
+        pair.power_on(NODE2);
+        pair.mend_all();
+        pair.within(SECS(2)).peer(NODE1, PeerState::Alive);
+        assert_eq!(pair.moves(begin), 0);
+    }
 }
 
 /// Rules 2.6: a claim of a full partition does not last when the service LAN heals before the cables.
