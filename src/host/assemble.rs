@@ -100,6 +100,12 @@ fn mac(interface: &str) -> Option<[u8; 6]> {
     bytes?.try_into().ok()
 }
 
+/// The VIPs of every group.
+pub fn vips(config: &Config<'_>) -> Vec<VipSpec> {
+    let items = plans(config).into_iter().flat_map(|plan| plan.items);
+    items.filter_map(|item| if let Item::Vip(vip) = item { Some(vip) } else { None }).collect()
+}
+
 /// What each group runs.
 pub fn plans(config: &Config<'_>) -> Vec<GroupPlan> {
     let item = |resource: Resource<'_>| match resource {

@@ -84,6 +84,7 @@ impl Daemon {
         }
         self.resources.reload(assemble::plans(config), &kept, &held);
         self.names = names;
+        self.vips = assemble::vips(config);
         self.timing = assemble::timing(config);
         self.log.borrow_mut().set_debug(config.debug > 0);
         self.journal.reloaded(&self.names, self.timing, &kept);
@@ -94,5 +95,7 @@ impl Daemon {
         self.look(self.looking);
         let kept = kept.into_iter().collect();
         self.journal.record(Told::Reload { setup: &setup, kept }, &self.node);
+        // A VIP may have come to an interface that was a crossover cable.
+        self.look_at_carriers();
     }
 }

@@ -24,5 +24,6 @@ mod status;
 mod stop;
 mod trust;
 mod tutorial;
+mod unplugged;
 mod vip;
 mod why;
