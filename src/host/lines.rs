@@ -13,7 +13,7 @@ mod watcher;
 use lubdub::time::{Duration, Instant};
 
 pub use tty::Tty;
-pub use watcher::{Driver, Report, Watcher};
+pub use watcher::{Driver, Report, Watcher, straps};
 
 /// Lines that are down for less are not missed. A peer that opens its port lets its own fall a few times for some
 /// milliseconds to find out about straps, and a plug that is moved bounces.

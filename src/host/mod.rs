@@ -7,6 +7,7 @@ mod announce;
 mod arp;
 mod assemble;
 mod broadcast;
+pub mod cable;
 mod carrier;
 pub mod check;
 pub mod client;

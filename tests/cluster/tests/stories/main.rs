@@ -22,6 +22,7 @@ mod scripts;
 mod start;
 mod status;
 mod stop;
+mod tester;
 mod trust;
 mod tutorial;
 mod unplugged;
