@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 
 use super::*;
 use crate::host::cable::verdict::{Kind, Verdict};
+use crate::host::cable::word::Out;
 use crate::host::lines::Lines;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -78,8 +79,8 @@ impl End {
 
     fn arrived(&mut self, now: Instant) -> Vec<(u32, u8)> {
         let mut arrived = Vec::new();
-        while let Some((_, speed, byte)) = self.sent.pop_front_if(|(at, ..)| *at <= now) {
-            arrived.push((speed, byte));
+        while self.sent.front().is_some_and(|(at, ..)| *at <= now) {
+            arrived.extend(self.sent.pop_front().map(|(_, speed, byte)| (speed, byte)));
         }
         arrived
     }
@@ -237,21 +238,16 @@ fn a_getty_and_a_daemon_at_the_other_end_are_told_apart() {
     assert_eq!(getty.kind(), Kind::Other);
     assert!(getty.faults()[0].contains("a getty or a console") && getty.faults()[0].contains("node2 login:"));
     let mut beat = Vec::new();
-    let Ok(()) = lubdub::wire::frame::encode(&[7; 24], &mut heapless_vec(&mut beat));
+    let Ok(()) = lubdub::wire::frame::encode(&[7; 24], &mut Out(&mut beat));
     let [daemon, _] = run([End::new(11, 115_200, 0), nobody()], &beat);
     assert_eq!(daemon.faults(), ["a heartbeat daemon speaks at the other end"]);
-}
-
-/// A vector as the frame's writer wants it.
-fn heapless_vec(out: &mut Vec<u8>) -> impl embedded_io::Write<Error = std::convert::Infallible> + '_ {
-    crate::host::cable::word::Out(out)
 }
 
 #[test]
 fn a_daemon_at_another_speed_is_found_by_listening() {
     struct Daemon(u32, VecDeque<u8>);
     let mut beat = Vec::new();
-    let Ok(()) = lubdub::wire::frame::encode(&[7; 24], &mut heapless_vec(&mut beat));
+    let Ok(()) = lubdub::wire::frame::encode(&[7; 24], &mut Out(&mut beat));
     let mut daemon = Daemon(57_600, VecDeque::new());
     let mut end = End::new(11, 115_200, 0);
     let mut now = BEGIN;
