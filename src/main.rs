@@ -38,6 +38,7 @@ enum Command {
     Standby(Standby),
     Clear(Clear),
     Fence(Fence),
+    Cable(Cable),
 }
 
 /// Run the daemon in the foreground. SIGTERM releases everything and says goodbye.
@@ -137,6 +138,37 @@ struct Clear {
     run_dir: PathBuf,
 }
 
+/// Test the serial cable: which kind it is, speed, bit errors, round trip. Run it on both ends, or with a loopback plug,
+/// while no daemon has the tty. 0: good; 1: faults, in words with what to do.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "cable")]
+struct Cable {
+    /// the tty (ha.cf's first `serial`)
+    #[argh(positional)]
+    tty: Option<String>,
+    /// the speed of this end (ha.cf's `baud`, 115200 with a tty that is given); the other end's is found
+    #[argh(option)]
+    baud: Option<u32>,
+    /// seconds to measure (10)
+    #[argh(option, default = "10")]
+    seconds: u64,
+    /// seconds to wait for the other end (30)
+    #[argh(option, default = "30")]
+    wait: u64,
+    /// one JSON object on stdout
+    #[argh(switch)]
+    json: bool,
+    /// where ha.cf is (/etc/ha.d)
+    #[argh(option, default = "CONFIG_DIR.into()")]
+    config_dir: PathBuf,
+    /// the run directory of a daemon that must not run (/run/lubdub)
+    #[argh(option, default = "RUN_DIR.into()")]
+    run_dir: PathBuf,
+    /// this node's name (uname -n)
+    #[argh(option, default = "host::node_name()")]
+    node: String,
+}
+
 /// Fencing: what makes sure that a silent peer is off.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "fence")]
@@ -215,6 +247,16 @@ fn obey(command: Command) -> u8 {
         Command::Standby(order) => order_to("standby", &order.what, &order.run_dir, order.wait),
         Command::Clear(clear) => host::client::ask(&clear.run_dir, &format!("clear {}", clear.what), Duration::ZERO),
         Command::Fence(Fence { command: FenceCommand::Confirm(confirm) }) => fence_confirm(&confirm),
+        Command::Cable(cable) => host::cable::test(&host::cable::Wish {
+            config_dir: &cable.config_dir,
+            run_dir: &cable.run_dir,
+            node: &cable.node,
+            tty: cable.tty.as_deref(),
+            baud: cable.baud,
+            seconds: cable.seconds,
+            wait: cable.wait,
+            json: cable.json,
+        }),
     }
 }
 

@@ -108,6 +108,12 @@ pub fn pings(config: &Config<'_>) -> Vec<PingNode> {
     config.pings.iter().map(node).collect()
 }
 
+/// The VIPs of every group.
+pub fn vips(config: &Config<'_>) -> Vec<VipSpec> {
+    let items = plans(config).into_iter().flat_map(|plan| plan.items);
+    items.filter_map(|item| if let Item::Vip(vip) = item { Some(vip) } else { None }).collect()
+}
+
 /// What each group runs.
 pub fn plans(config: &Config<'_>) -> Vec<GroupPlan> {
     let item = |resource: Resource<'_>| match resource {

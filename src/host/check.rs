@@ -77,6 +77,11 @@ pub fn check(config_dir: &Path, node: &str, offline: bool, json: bool, fine_leas
     Report::new(node, &diagnostics, &findings).print(Some((&config, &statement)), json)
 }
 
+/// What keeps a tty from being the cable's: not there, a console, a getty.
+pub fn tty(device: &str) -> Option<Finding> {
+    probe::tty(device)
+}
+
 /// The addresses that move with the groups.
 fn addresses(config: &Config<'_>) -> Vec<IpAddr> {
     let address = |resource| match resource {

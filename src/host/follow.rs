@@ -13,6 +13,7 @@ use lubdub::wire::beat::{State, Term};
 use super::control::Wording;
 use super::eyes::PingNews;
 use super::names::Names;
+use super::narrate::Evidence;
 use super::stamp::Stamp;
 use super::status::quoted;
 use super::words;
@@ -127,6 +128,15 @@ impl<'a> Follow<'a> {
             Event::Lost { count } => object.field("count", count),
         }
         object
+    }
+
+    /// What a link shows of its other end has changed.
+    pub fn evidence(&self, evidence: &Evidence<'_>) -> String {
+        let mut object = self.object(evidence.what());
+        object.text("level", evidence.level().word());
+        object.text("link", &evidence.link.name);
+        object.change(words::shown(evidence.before), words::shown(evidence.shown));
+        object.end()
     }
 
     /// An alarm of the shell's own, as it stands in the log.

@@ -7,6 +7,8 @@ mod announce;
 mod arp;
 mod assemble;
 mod broadcast;
+pub mod cable;
+mod carrier;
 pub mod check;
 pub mod client;
 mod clock;
@@ -19,6 +21,7 @@ mod icmp;
 mod ipvs;
 mod journal;
 mod leases;
+mod lines;
 mod names;
 mod narrate;
 mod ndp;
@@ -63,6 +66,7 @@ use fence::{Fence, FenceEvent};
 use follow::Follow;
 use gate::Gate;
 use journal::Journal;
+use lines::Shown;
 use names::Names;
 use narrate::Line;
 use notify::Notify;
@@ -75,6 +79,7 @@ use sentry::Sentry;
 use serial::Serial;
 use signals::{Said, Signals};
 use status::Status;
+use vip::VipSpec;
 
 /// Exit code: another instance holds the run directory (EX_TEMPFAIL of sysexits.h).
 pub const ALREADY_RUNNING: u8 = 75;
@@ -204,6 +209,10 @@ struct Daemon {
     fixed: String,
     ports: Vec<Box<dyn Port>>,
     dropped: Vec<u64>,
+    /// What the modem lines or the carrier of each link show of its other end.
+    shown: Vec<Shown>,
+    /// The VIPs: an interface that has one is no crossover cable.
+    vips: Vec<VipSpec>,
     resources: Resources,
     fence: Fence,
     sentry: Sentry,
@@ -272,6 +281,8 @@ impl Daemon {
             fixed: reload::fixed(config),
             ports: config.links.iter().map(|link| port(link, config.udpport)).collect(),
             dropped: vec![0; config.links.len()],
+            shown: vec![Shown::Unknown; config.links.len()],
+            vips: assemble::vips(config),
             names,
             resources,
             fence,
@@ -501,13 +512,52 @@ impl Daemon {
         let link = number as u8;
         match event {
             PortEvent::Bytes(read) => self.bytes(number, read),
-            PortEvent::Opened => self.tell(Input::Carrier { link, up: true }),
+            PortEvent::Opened => {
+                self.tell(Input::Carrier { link, up: true });
+                self.look_at_carrier(number);
+            }
+            PortEvent::Shown(shown) => self.show(number, shown),
             PortEvent::Lost(error) => {
                 let name = self.names.link(link).to_owned();
                 self.say(Level::Warning, format_args!("link {name}: {error}; tried again until it opens"));
                 self.tell(Input::Carrier { link, up: false });
+                self.show(number, Shown::Unknown);
             }
         }
+    }
+
+    /// A link's other end shows itself, or does not any more.
+    fn show(&mut self, number: usize, shown: Shown) {
+        let before = std::mem::replace(&mut self.shown[number], shown);
+        if before == shown {
+            return;
+        }
+        let link = number as u8;
+        if (before == Shown::Lost) != (shown == Shown::Lost) {
+            self.tell(Input::Line { link, lost: shown == Shown::Lost });
+        }
+        let line = narrate::Evidence { link: &self.names.links[number], before, shown };
+        let now = clock::now();
+        self.log.borrow_mut().repeated(line.repeats(link), now, line.level(), format_args!("{line}"));
+        if self.control.followed() {
+            let follow = Follow::new(&self.names, self.timing, now.since(self.since));
+            self.control.tell(now, &follow.evidence(&line), &follow);
+        }
+    }
+
+    /// What the carrier of an Ethernet link shows, where that is a crossover cable.
+    fn look_at_carrier(&mut self, number: usize) {
+        let link = &self.names.links[number];
+        if link.is_serial() {
+            return;
+        }
+        let direct = carrier::is_direct(&link.name, &self.vips);
+        let shown = if direct { carrier::shown(&link.name, self.shown[number]) } else { Shown::Unknown };
+        self.show(number, shown);
+    }
+
+    fn look_at_carriers(&mut self) {
+        (0..self.ports.len()).for_each(|number| self.look_at_carrier(number));
     }
 
     fn resource_event(&mut self, event: Event) {
@@ -526,6 +576,7 @@ impl Daemon {
             Event::Carrier { name, up } => {
                 let state = if up { "carrier" } else { "no carrier" };
                 self.say(Level::Notice, format_args!("interface {name}: {state}"));
+                self.look_at_carriers();
             }
             Event::Seen(sighting) => self.tell(sighting.into()),
             Event::Ping(news) => self.ping_news(&news),
@@ -580,6 +631,7 @@ impl Daemon {
             node: &self.node,
             names: &self.names,
             dropped: &self.dropped,
+            shown: &self.shown,
             unannounced: self.resources.unannounced(),
             late_renewals: self.resources.late_renewals(),
             watchdog: self.sentry.report(),

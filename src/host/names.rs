@@ -24,6 +24,13 @@ pub struct LinkName {
     pub kind: &'static str,
 }
 
+impl LinkName {
+    /// Whether it is a cable with modem lines.
+    pub fn is_serial(&self) -> bool {
+        self.kind == "serial"
+    }
+}
+
 impl Names {
     /// The names of a configuration.
     pub fn of(config: &Config<'_>) -> Self {

@@ -8,7 +8,8 @@ use lubdub::wire::beat::State;
 use lubdub::wire::loss::Loss;
 
 use super::eyes::PingNews;
-use super::names::Names;
+use super::lines::Shown;
+use super::names::{LinkName, Names};
 use super::report::{Level, Often};
 use super::words;
 
@@ -246,6 +247,46 @@ pub const fn memory(lost: Loss) -> Option<&'static str> {
         Loss::Stopping => "it fell silent while it could not stop, or was still stopping, a resource",
         Loss::Fenced => "it was fenced",
     })
+}
+
+/// What a link shows of its other end, to be displayed. It comes from the shell and not from the node.
+pub struct Evidence<'a> {
+    /// The link.
+    pub link: &'a LinkName,
+    /// Before.
+    pub before: Shown,
+    /// Now.
+    pub shown: Shown,
+}
+
+impl Evidence<'_> {
+    /// How much it matters.
+    pub fn level(&self) -> Level {
+        if self.shown == Shown::Lost { Level::Warning } else { Level::Notice }
+    }
+
+    /// Which of these repeat each other. A cable with a loose contact is told a few times.
+    pub fn repeats(&self, link: u8) -> Often {
+        Often { key: 0x200 | u32::from(link), free: LINK_CHANGES }
+    }
+
+    /// `lines`, `carrier`: what shows it.
+    pub fn what(&self) -> &'static str {
+        if self.link.is_serial() { "lines" } else { "carrier" }
+    }
+}
+
+impl fmt::Display for Evidence<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before, shown) = (words::shown(self.before), words::shown(self.shown));
+        write!(f, "link {}: {}: {before} -> {shown}", self.link.name, self.what())?;
+        f.write_str(match (self.shown, self.link.is_serial()) {
+            (Shown::Lost, _) => ": the other end is gone, or the cable is pulled",
+            (Shown::None, true) => ": a cable of three wires, or the peer's port is closed",
+            (Shown::Strapped, _) => ": they follow this end's own, a strapped plug; they prove nothing",
+            _ => "",
+        })
+    }
 }
 
 /// A length of time as people read it: tenths of a millisecond below a second.

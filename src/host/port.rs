@@ -7,6 +7,8 @@ use std::task::{Context, Poll};
 
 use lubdub::time::{Duration, Instant};
 
+use super::lines::Shown;
+
 /// One link's device.
 pub trait Port {
     /// What happened. After `Ready` it is to be polled again; `Pending` waits for bytes or for [`Self::wake_at`].
@@ -30,6 +32,8 @@ pub enum PortEvent {
     Bytes(usize),
     /// The device is open and can carry frames.
     Opened,
+    /// The modem lines show something else of the other end.
+    Shown(Shown),
     /// The device is lost or could not be opened; it is tried again by itself. Said once, not at each attempt.
     Lost(io::Error),
 }

@@ -54,8 +54,12 @@ fn no_core_dump() {
     let _ = soft_limit(Resource::RLIMIT_CORE, 0);
 }
 
-/// The limit on spinning comes first: without it realtime is not worth its danger.
-fn schedule() -> io::Result<()> {
+/// Puts the calling thread under the realtime scheduler. The limit on spinning comes first: without it realtime is not
+/// worth its danger.
+///
+/// # Errors
+/// Not permitted.
+pub fn schedule() -> io::Result<()> {
     soft_limit(Resource::RLIMIT_RTTIME, LONGEST_SPIN)?;
     sys::sched_fifo(PRIORITY)
 }

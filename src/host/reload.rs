@@ -89,6 +89,7 @@ impl Daemon {
             self.say(Level::Err, format_args!("reload: `ping` nodes are not all asked, and count as silent: {why}"));
         }
         self.names = names;
+        self.vips = assemble::vips(config);
         self.timing = assemble::timing(config);
         self.log.borrow_mut().set_debug(config.debug > 0);
         self.journal.reloaded(&self.names, self.timing, &kept);
@@ -99,5 +100,7 @@ impl Daemon {
         self.look(self.looking);
         let kept = kept.into_iter().collect();
         self.journal.record(Told::Reload { setup: &setup, kept }, &self.node);
+        // A VIP may have come to an interface that was a crossover cable.
+        self.look_at_carriers();
     }
 }

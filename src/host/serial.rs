@@ -18,6 +18,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio_serial::{DataBits, FlowControl, Parity, SerialPort, StopBits};
 
+use super::lines::{Modem, Shown, Tty, Watcher};
 use super::port::{Port, PortEvent, Retry, Sent};
 use super::sys::{self, Source};
 
@@ -42,19 +43,34 @@ pub struct Serial {
     torn: bool,
     /// Since when frames have been dropped without one getting through.
     full_since: Option<Instant>,
+    /// Who reads the modem lines, where there are any.
+    watcher: Option<Watcher>,
+    modem: Modem,
 }
 
 impl Serial {
     /// A port on `device`, which need not exist yet; it is opened by the first poll. `baud` in bits a second, not zero.
     pub fn new(device: String, baud: u32) -> Self {
-        let retry = Retry::new();
-        Self { device, baud, line: None, retry, now: Instant::ZERO, torn: false, full_since: None }
+        Self {
+            device,
+            baud,
+            line: None,
+            retry: Retry::new(),
+            now: Instant::ZERO,
+            torn: false,
+            full_since: None,
+            watcher: None,
+            modem: Modem::default(),
+        }
     }
 }
 
 impl Port for Serial {
     fn poll(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<PortEvent> {
         self.now = now;
+        if let Some(shown) = self.look(cx, now) {
+            return Poll::Ready(PortEvent::Shown(shown));
+        }
         let Some(line) = &self.line else { return self.reopen(now) };
         let why = match ready!(receive(line, cx, buf)) {
             Ok(0) => io::Error::new(io::ErrorKind::UnexpectedEof, "the line hung up"),
@@ -89,11 +105,23 @@ impl Port for Serial {
     }
 
     fn wake_at(&self) -> Option<Instant> {
-        self.line.is_none().then(|| self.retry.at())
+        if self.line.is_none() { Some(self.retry.at()) } else { self.modem.wake_at() }
     }
 }
 
 impl Serial {
+    /// What the modem lines show, when that is something else than before.
+    fn look(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<Shown> {
+        let watcher = self.watcher.as_mut()?;
+        let before = self.modem.shown();
+        while let Poll::Ready(report) = watcher.poll(cx, now) {
+            self.modem.see(now, report);
+        }
+        self.modem.settle(now);
+        let after = self.modem.shown();
+        (after != before).then_some(after)
+    }
+
     /// The line takes no more. After twice the time that it needs for what may be queued it is stuck: what is in it is
     /// thrown away, so that no old beat goes out when it comes free.
     fn full(&mut self) -> Sent {
@@ -126,6 +154,8 @@ impl Serial {
 
     fn begin(&mut self, line: AsyncFd<Source<OwnedFd>>, now: Instant) {
         let line = self.line.insert(line);
+        // Without lines, or without memory for the thread, they are unknown.
+        self.watcher = Tty::of(line.get_ref().as_fd()).and_then(Watcher::new).ok();
         self.torn = write(line, DELIMITER) == 0;
         self.full_since = None;
         self.retry.opened(now);
@@ -139,6 +169,8 @@ impl Serial {
     }
 
     fn close(&mut self) {
+        self.modem = Modem::default();
+        self.watcher = None;
         self.flush(FlushArg::TCOFLUSH);
         if let Some(line) = self.line.take() {
             // A pty whose other end stays open outlives this close with the flag, and would refuse us the next time.
@@ -171,9 +203,17 @@ fn write(line: &AsyncFd<Source<OwnedFd>>, bytes: &[u8]) -> usize {
     unistd::write(line.get_ref().as_fd(), bytes).unwrap_or(0)
 }
 
-/// Opens without waiting for a carrier and locks the line: `TIOCEXCL` keeps out others, flock(2) also root. Only reading
-/// is watched: room for output comes with every byte sent, and would wake the loop for nothing.
+/// Only reading is watched: room for output comes with every byte sent, and would wake the loop for nothing.
 fn open(device: &str, baud: u32) -> io::Result<AsyncFd<Source<OwnedFd>>> {
+    sys::watch(open_raw(device, baud)?, Interest::READABLE)
+}
+
+/// Opens a tty without waiting for a carrier, raw, 8N1, its own lines up, and locks it: `TIOCEXCL` keeps out others,
+/// flock(2) also root.
+///
+/// # Errors
+/// It is not there, not permitted, no tty, or locked by somebody else.
+pub fn open_raw(device: &str, baud: u32) -> io::Result<OwnedFd> {
     let builder = tokio_serial::new(device, baud)
         .data_bits(DataBits::Eight)
         .parity(Parity::None)
@@ -190,7 +230,7 @@ fn open(device: &str, baud: u32) -> io::Result<AsyncFd<Source<OwnedFd>>> {
     interrupt_for_each_byte(line.as_fd());
     let _ = sys::no_closing_wait(line.as_fd());
     tcflush(&line, FlushArg::TCIOFLUSH)?;
-    sys::watch(line, Interest::READABLE)
+    Ok(line)
 }
 
 /// The last close lowers DTR, by which the peer sees at once that this daemon is gone (termios(3), `HUPCL`).

@@ -8,6 +8,7 @@ use lubdub::wire::beat::State;
 
 use super::eyes::PingReport;
 use super::fence::FenceState;
+use super::lines::Shown;
 use super::names::Names;
 use super::narrate::Ms;
 use super::vip::VipReport;
@@ -23,6 +24,8 @@ pub struct Status<'a> {
     pub names: &'a Names,
     /// Frames that each link's device refused.
     pub dropped: &'a [u64],
+    /// What the modem lines or the carrier of each link show.
+    pub shown: &'a [Shown],
     /// Announcements of VIPs that could not be sent.
     pub unannounced: u64,
     /// Renewals of the lease that came too late after their beat.
@@ -166,8 +169,9 @@ impl Status<'_> {
     }
 
     fn link_table(&self) -> String {
-        let mut rows = vec![["LINK", "STATE", "WHY", "RECEIVED", "SENT", "ERRORS", "DROPPED"].map(String::from)];
-        for ((link, name), dropped) in self.links().zip(self.dropped) {
+        let mut rows =
+            vec![["LINK", "STATE", "WHY", "RECEIVED", "SENT", "ERRORS", "DROPPED", "LINES"].map(String::from)];
+        for (((link, name), dropped), shown) in self.links().zip(self.dropped).zip(self.shown) {
             let counters = link.counters;
             rows.push([
                 name.to_owned(),
@@ -177,6 +181,7 @@ impl Status<'_> {
                 counters.tx_frames.to_string(),
                 counters.rx_errors().to_string(),
                 dropped.to_string(),
+                words::shown(*shown).to_owned(),
             ]);
         }
         columns(&rows)
@@ -251,9 +256,11 @@ impl Status<'_> {
     fn link_json(&self, ((link, name), dropped): ((LinkStatus, &str), &u64), number: usize) -> String {
         let counters = link.counters;
         let why = link.why.map_or(String::new(), |why| format!(",\"why\":\"{}\"", words::link_why(why)));
+        let what = if self.names.links[number].is_serial() { "lines" } else { "carrier" };
+        let shown = words::shown(self.shown[number]);
         format!(
             "{{\"name\":{},\"kind\":\"{}\",\"state\":\"{}\"{why},\"rx_frames\":{},\"tx_frames\":{},\"rx_errors\":{},\
-             \"tx_dropped\":{dropped},\"noise\":{},\"unauthentic\":{},\"replayed\":{},\"looped\":{},\"foreign\":{}}}",
+             \"tx_dropped\":{dropped},\"noise\":{},\"unauthentic\":{},\"replayed\":{},\"looped\":{},\"foreign\":{},\"{what}\":\"{shown}\"}}",
             quoted(name),
             self.names.links[number].kind,
             words::link(link.state),

@@ -6,9 +6,11 @@ use std::mem::zeroed;
 use std::ops::Deref;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
+use std::os::unix::thread::JoinHandleExt;
 use std::process::Command;
 use std::ptr;
 use std::sync::OnceLock;
+use std::thread::JoinHandle;
 
 use libc::{c_int, c_long, c_uint, rlimit};
 use nix::sys::resource::{Resource, getrlimit};
@@ -206,6 +208,62 @@ pub fn unsent(tty: BorrowedFd<'_>) -> io::Result<u32> {
 pub fn not_exclusive(tty: BorrowedFd<'_>) {
     // SAFETY: no argument. On a line that hung up there is nothing left to open.
     unsafe { libc::ioctl(tty.as_raw_fd(), libc::TIOCNXCL as _) };
+}
+
+/// The modem lines that are up, `TIOCM_` bits (`TIOCMGET`, ioctl_tty(2)).
+///
+/// # Errors
+/// ENOTTY or EINVAL without such lines; EIO or ENODEV when the device is gone.
+pub fn modem_lines(tty: BorrowedFd<'_>) -> io::Result<c_int> {
+    let mut lines: c_int = 0;
+    // SAFETY: the kernel writes one int.
+    done(c_long::from(unsafe { libc::ioctl(tty.as_raw_fd(), libc::TIOCMGET as _, &raw mut lines) }))?;
+    Ok(lines)
+}
+
+/// Raises or lowers these of the lines that are our own (`TIOCMBIS`, `TIOCMBIC`, ioctl_tty(2)).
+///
+/// # Errors
+/// As [`modem_lines`].
+pub fn raise_modem_lines(tty: BorrowedFd<'_>, lines: c_int, up: bool) -> io::Result<()> {
+    let request = if up { libc::TIOCMBIS } else { libc::TIOCMBIC };
+    // SAFETY: the kernel reads one int.
+    done(c_long::from(unsafe { libc::ioctl(tty.as_raw_fd(), request as _, &raw const lines) }))
+}
+
+/// Waits until one of these lines changes (`TIOCMIWAIT`, ioctl_tty(2)).
+///
+/// # Errors
+/// EINTR after [`interrupt`]; ENOTTY from a driver that cannot wait; EIO or ENODEV when the device is gone.
+pub fn await_modem_lines(tty: BorrowedFd<'_>, lines: c_int) -> io::Result<()> {
+    let mask = libc::c_ulong::from(lines.unsigned_abs());
+    // SAFETY: a number.
+    done(c_long::from(unsafe { libc::ioctl(tty.as_raw_fd(), libc::TIOCMIWAIT as _, mask) }))
+}
+
+/// The signal that ends a wait in the kernel. Ignored by default, so that a stray one does no harm.
+const INTERRUPTION: c_int = libc::SIGURG;
+
+/// Lets [`interrupt`] end system calls of this process: the signal gets a handler that does nothing.
+///
+/// # Errors
+/// None on any Linux.
+pub fn make_interruptible() -> io::Result<()> {
+    extern "C" fn nothing(_: c_int) {}
+    // SAFETY: all zero is an empty set and no flags, above all no SA_RESTART; the handler does nothing, which is safe
+    // at any moment.
+    unsafe {
+        let mut action: libc::sigaction = zeroed();
+        action.sa_sigaction = nothing as extern "C" fn(c_int) as libc::sighandler_t;
+        done(c_long::from(libc::sigaction(INTERRUPTION, &raw const action, ptr::null_mut())))
+    }
+}
+
+/// Ends the system call that this thread waits in, if it does.
+pub fn interrupt<T>(thread: &JoinHandle<T>) {
+    // SAFETY: the thread is neither joined nor detached as long as its handle is there, so its name is valid even after
+    // its end.
+    unsafe { libc::pthread_kill(thread.as_pthread_t() as _, INTERRUPTION) };
 }
 
 /// `struct serial_struct` of linux/serial.h. Only `closing_wait` is touched; the rest goes back as it came.

@@ -4,6 +4,8 @@ use lubdub::node::{Cause, Hold, LinkState, LinkWhy, PeerState, Untrusted};
 use lubdub::wire::beat::State;
 use lubdub::wire::loss::Loss;
 
+use super::lines::Shown;
+
 /// A group's state. `giving` is held, and to be rid of.
 pub const fn group(state: State) -> &'static str {
     match state {
@@ -21,6 +23,17 @@ pub const fn link(state: LinkState) -> &'static str {
         LinkState::Up => "up",
         LinkState::OneWay => "one-way",
         LinkState::Down => "down",
+    }
+}
+
+/// What the modem lines or the carrier of a link show of its other end.
+pub const fn shown(shown: Shown) -> &'static str {
+    match shown {
+        Shown::Unknown => "unknown",
+        Shown::None => "none",
+        Shown::Strapped => "strapped",
+        Shown::Up => "up",
+        Shown::Lost => "lost",
     }
 }
 

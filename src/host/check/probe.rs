@@ -20,6 +20,11 @@ const SBIN: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin";
 /// The resource that is built in where no script of its name is in resource.d.
 const IPVSADM: &str = "ipvsadm";
 
+/// What keeps a tty from being the cable's.
+pub fn tty(device: &str) -> Option<Finding> {
+    tty::probe(device)
+}
+
 /// Looks for every interface, tty, script, program and route that the configuration names. What is missing is an error
 /// where lubdub could not do its work without it, else a warning.
 pub fn probe(config: &Config<'_>, config_dir: &Path) -> Vec<Finding> {

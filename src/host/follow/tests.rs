@@ -1,5 +1,7 @@
 use super::*;
+use crate::host::lines::Shown;
 use crate::host::names::LinkName;
+use crate::host::narrate::Evidence;
 use lubdub::wire::loss::Loss;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
@@ -79,6 +81,21 @@ fn the_lines_that_are_no_events() {
         "\"event\":\"status\",\"status\":{\"node\":\"node1\"}}\n\"event\":\"lost\",\"count\":3}\n\
          \"event\":\"dropped\",\"why\":\"not-reading\",\"lost\":4}\n"
     );
+}
+
+#[test]
+fn what_a_link_shows_of_its_other_end() {
+    let cable = LinkName { name: "/dev/ttyS1".into(), kind: "serial" };
+    let crossover = LinkName { name: "eth1".into(), kind: "bcast" };
+    let lost = Evidence { link: &cable, before: Shown::Up, shown: Shown::Lost };
+    let back = Evidence { link: &crossover, before: Shown::Lost, shown: Shown::Up };
+    let shown = lines(|follow| vec![follow.evidence(&lost), follow.evidence(&back)]);
+    assert_eq!(
+        shown,
+        "\"event\":\"lines\",\"level\":\"warning\",\"link\":\"/dev/ttyS1\",\"from\":\"up\",\"to\":\"lost\"}\n\
+         \"event\":\"carrier\",\"level\":\"notice\",\"link\":\"eth1\",\"from\":\"lost\",\"to\":\"up\"}\n"
+    );
+    assert_eq!(lost.to_string(), "link /dev/ttyS1: lines: up -> lost: the other end is gone, or the cable is pulled");
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn a_healthy_pair_as_a_table() -> Result<()> {
     let rows: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
     assert!(table.starts_with("node2.a.com  healthy  (up "), "{table}");
     assert_eq!(rows[1][..3], ["peer", "node1.a.com", "alive,"]);
-    assert_eq!(rows[3], ["LINK", "STATE", "WHY", "RECEIVED", "SENT", "ERRORS", "DROPPED"]);
+    assert_eq!(rows[3], ["LINK", "STATE", "WHY", "RECEIVED", "SENT", "ERRORS", "DROPPED", "LINES"]);
     assert_eq!(rows[4][..3], [SERIAL, "up", "-"]);
     assert_eq!(rows[5][..3], [ETHERNET, "up", "-"]);
     assert_eq!(rows[7], ["GROUP", "PREFERRED", "OWNER", "STATE", "HERE", "TERM"]);
