@@ -34,16 +34,22 @@
 
 mod appliance;
 mod bench;
+mod cable;
 mod control;
 pub mod disk;
 mod guard;
 mod hardware;
 mod image;
 mod lan;
+#[path = "../shim/src/lines.rs"]
+pub mod lines;
+mod qmp;
 mod tail;
 
 pub use appliance::{Appliance, BOOT};
 pub use bench::Bench;
-pub use hardware::{Attached, Ethernet, Hardware};
+pub use cable::{Cable, Count, Delivery, Jack, Lines, Wire, Wiring};
+pub use hardware::{Attached, Ethernet, Hardware, Serial};
 pub use image::Image;
 pub use lan::{Frame, Lan, Plug};
+pub use qmp::{Event, Qmp};
