@@ -172,6 +172,23 @@ impl Appliance {
         Ok(self.keyboard.write_all(text.as_bytes())?)
     }
 
+    /// How fast its clock runs, measured over this time: 1 is right.
+    ///
+    /// # Errors
+    /// As [`Appliance::run`].
+    pub fn clock_speed(&mut self, over: Duration) -> Result<f64> {
+        let script = format!("cat /proc/uptime; sleep {}; cat /proc/uptime", over.as_secs());
+        let begin = now();
+        let said = self.run(&script)?.ok()?;
+        let took = now() - begin;
+        let read = |line: &str| line.split(' ').next().and_then(|word| word.parse::<f64>().ok());
+        let times: Vec<f64> = said.lines().filter_map(read).collect();
+        match times[..] {
+            [from, to] => Ok((to - from) / took.as_secs_f64()),
+            _ => Err(Error::new(format!("{}: no uptime: {said}", self.node))),
+        }
+    }
+
     /// Its monitor.
     pub fn qmp(&self) -> &Qmp {
         &self.qmp

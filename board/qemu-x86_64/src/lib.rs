@@ -35,6 +35,7 @@
 mod appliance;
 mod bench;
 mod cable;
+mod client;
 mod control;
 pub mod disk;
 mod guard;
@@ -44,12 +45,15 @@ mod lan;
 #[path = "../shim/src/lines.rs"]
 pub mod lines;
 mod qmp;
+mod rig;
 mod tail;
 
 pub use appliance::{Appliance, BOOT};
 pub use bench::Bench;
 pub use cable::{Cable, Count, Delivery, Jack, Lines, Wire, Wiring};
+pub use client::{Client, Served};
 pub use hardware::{Attached, Ethernet, Hardware, Serial};
 pub use image::Image;
 pub use lan::{Frame, Lan, Plug};
 pub use qmp::{Event, Qmp};
+pub use rig::{Rig, SOON};
