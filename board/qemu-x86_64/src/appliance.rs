@@ -152,6 +152,11 @@ impl Appliance {
         self.console.text()
     }
 
+    /// Its console, as it goes on.
+    pub fn tail(&self) -> Tail {
+        self.console.clone()
+    }
+
     /// Waits until the console shows this.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use lubdub_lab::{End, Error, Pair, Result, now};
 
 use crate::appliance::{Appliance, BOOT};
 use crate::bench::Bench;
-use crate::cable::Cable;
+use crate::cable::{Cable, Wiring};
 use crate::client::Client;
 use crate::disk;
 use crate::hardware::{Hardware, Serial};
@@ -26,6 +26,7 @@ pub struct Rig {
     nodes: [Option<Appliance>; 2],
     hardware: [Hardware; 2],
     images: [Image; 2],
+    first: Image,
     /// The client on the service LAN.
     pub client: Client,
     /// ttyS1 to ttyS1.
@@ -56,7 +57,7 @@ impl Rig {
         }
         let client = Client::plug_in(&lan)?;
         let images = [image.clone(), image.clone()];
-        Ok(Self { nodes: [None, None], hardware, images, client, cable, crossover, lan, bench })
+        Ok(Self { nodes: [None, None], hardware, images, first: image.clone(), client, cable, crossover, lan, bench })
     }
 
     /// Both get power, and are waited for: until they take commands, see each other, and one of them serves.
@@ -93,6 +94,27 @@ impl Rig {
     /// Another root file system for its next boot.
     pub fn flash(&mut self, end: End, root: PathBuf) {
         self.images[end].root = root;
+    }
+
+    /// The root file system that the rig was made with.
+    pub fn root(&self) -> &std::path::Path {
+        &self.first.root
+    }
+
+    /// Both lose their power, every cable is mended, and both boot.
+    ///
+    /// # Errors
+    /// As [`Rig::boot`].
+    pub fn renew(&mut self) -> Result<()> {
+        self.nodes = [None, None];
+        self.cable.rewire(Wiring::Full);
+        self.cable.mend();
+        self.boot()
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, time: Duration) {
+        self.client.await_verdict(time, |_| false);
     }
 
     /// One that has power.
