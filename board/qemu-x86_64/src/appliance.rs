@@ -9,9 +9,9 @@ use lubdub_lab::{Error, Output, Result, Status, now};
 use serde_json::json;
 
 use crate::bench::Bench;
+use crate::cable::Jack;
 use crate::control::Control;
 use crate::guard::Guard;
-use crate::cable::Jack;
 use crate::hardware::{Attached, Hardware, Serial};
 use crate::image::Image;
 use crate::qmp::{Event, Qmp};

@@ -23,8 +23,8 @@ use lubdub_lab::arp::{Arp, Mac};
 use lubdub_lab::{ASKERS, Announcement, Error, Result, VIP, Verdict, now};
 
 use crate::lan::{Lan, Plug};
-use connection::{Connection, Step};
 pub use connection::Served;
+use connection::{Connection, Step};
 use station::{CLIENT, Packet, asker_of, echo_reply, echo_request, mac_of, syn};
 
 /// How often it asks.
@@ -257,7 +257,9 @@ impl Work {
             } else if arp.reply && arp.target == CLIENT {
                 state.cached = Some(arp.sender_mac);
             }
-        } else if !arp.reply && !arp.announces() && station::is_ours(arp.target) {
+        }
+        // The owner's kernel asks in the name of the VIP, too.
+        if !arp.reply && !arp.announces() && station::is_ours(arp.target) {
             let answer = Arp {
                 reply: true,
                 sender_mac: mac_of(arp.target),

@@ -110,7 +110,8 @@ fn tell(rig: &mut Rig, name: &str, story: &dyn Fn(&mut Rig, &mut Tale) -> Result
         match outcome {
             Ok(()) => return Ok(Row::new(name, &rig.client.verdict(), tale, None)),
             Err(why) => {
-                let why = format!("{why}\n(told {time} times, the last in {:?})", now() - begun);
+                let logs = rig.logs();
+                let why = format!("{why}\n(told {time} times, the last in {:?})\n{logs}", now() - begun);
                 let row = Row::new(name, &rig.client.verdict(), tale, Some(why.clone()));
                 rig.renew()?;
                 if time == TIMES || !why.starts_with(SPOILT) {
@@ -126,7 +127,9 @@ fn judge(verdict: &Verdict, allowed: Duration) -> Result<()> {
     match verdict.double_time() {
         _ if verdict.doubles.is_empty() => Ok(()),
         time if time < allowed => Ok(()),
-        time => Err(Error::new(format!("{} double answers in {time:?}: {:?}", verdict.doubles.len(), verdict.doubles[0]))),
+        time => {
+            Err(Error::new(format!("{} double answers in {time:?}: {:?}", verdict.doubles.len(), verdict.doubles[0])))
+        }
     }
 }
 

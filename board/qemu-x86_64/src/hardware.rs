@@ -227,7 +227,10 @@ mod tests {
         hardware.watchdog = true;
         let line = line(&hardware, Attached::Terminal);
         let path = bench.folder().join("cable.1").display().to_string();
-        assert!(line.starts_with(&format!("env LD_PRELOAD=/i/shim.so LUBDUB_TTY={path} qemu-system-x86_64 ")), "{line}");
+        assert!(
+            line.starts_with(&format!("env LD_PRELOAD=/i/shim.so LUBDUB_TTY={path} qemu-system-x86_64 ")),
+            "{line}"
+        );
         assert!(line.contains(&format!("-chardev serial,id=ttyS1,path={path} -serial chardev:ttyS1")), "{line}");
         assert!(line.contains("-device i6300esb -action watchdog=reset"), "{line}");
     }

@@ -17,6 +17,9 @@ use crate::lan::Lan;
 
 /// Two emulated machines share a processor with whatever else their host does.
 pub const SOON: Duration = Duration::from_secs(120);
+/// The end of a log, and what may be waited for it.
+const LAST_LINES: &str = "logread | tail -n 40";
+const GLIMPSE: Duration = Duration::from_secs(10);
 /// Of a node that is all well: the peer alive, every link up, each group somewhere.
 const WELL: &str = "lubdub status";
 
@@ -110,6 +113,17 @@ impl Rig {
         self.cable.rewire(Wiring::Full);
         self.cable.mend();
         self.boot()
+    }
+
+    /// The last lines of both logs, of nodes that have power and answer.
+    pub fn logs(&mut self) -> String {
+        let mut text = String::new();
+        for node in self.nodes.iter_mut().flatten() {
+            if let Ok(said) = node.run_within(LAST_LINES, GLIMPSE) {
+                text += &said.stdout;
+            }
+        }
+        text
     }
 
     /// Lets time pass.

@@ -10,7 +10,8 @@ const RANDOM: usize = 4;
 fn every_fault_as_the_client_sees_it() {
     // The process number: other faults each time, and the seed is in each row's name.
     let seed = u64::from(std::process::id());
-    let rows = faults::tell_all("", RANDOM, seed, &mut |row| println!("{}", faults::table(std::slice::from_ref(row)))).unwrap();
+    let rows = faults::tell_all("", RANDOM, seed, &mut |row| println!("{}", faults::table(std::slice::from_ref(row))))
+        .unwrap();
     let table = faults::table(&rows);
     println!("{table}");
     assert!(rows.iter().all(|row| row.failed.is_none()), "seed {seed}\n{table}");

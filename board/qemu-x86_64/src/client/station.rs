@@ -124,9 +124,12 @@ pub fn echo_reply(mac: Mac, [from, to]: [Ipv4Addr; 2], [id, sequence]: [u16; 2])
 
 /// Opens a connection, or sends the request on one that is open.
 pub fn syn(to: Mac, port: u16, asks: bool) -> Vec<u8> {
-    let builder = PacketBuilder::ethernet2(mac_of(CLIENT).0, to.0)
-        .ipv4(CLIENT.octets(), VIP.octets(), TTL)
-        .tcp(port, SERVICE, u32::from(asks), WINDOW);
+    let builder = PacketBuilder::ethernet2(mac_of(CLIENT).0, to.0).ipv4(CLIENT.octets(), VIP.octets(), TTL).tcp(
+        port,
+        SERVICE,
+        u32::from(asks),
+        WINDOW,
+    );
     let (builder, payload) = if asks { (builder.ack(1).psh(), REQUEST) } else { (builder.syn(), &[][..]) };
     written(|frame| builder.write(frame, payload))
 }

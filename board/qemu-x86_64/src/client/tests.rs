@@ -96,13 +96,15 @@ fn the_station_answers_for_its_addresses_and_for_no_other() {
     let lan = Lan::new(&bench, "lan").unwrap();
     let (_client, node) = (Client::plug_in(&lan).unwrap(), Node::plug_in(&lan));
     assert!(!is_ours(VIP) && !is_ours([192, 168, 20, 10].into()));
-    node.send(&Arp::request(A, [192, 168, 20, 10].into(), REAL_SERVERS[0]).broadcast());
-    let answer = loop {
-        if let Some(arp) = Arp::parse(&node.frame()).filter(|arp| arp.reply) {
-            break arp;
-        }
-    };
-    assert_eq!((answer.sender, answer.sender_mac), (REAL_SERVERS[0], mac_of(REAL_SERVERS[0])));
+    for (asks, target) in [([192, 168, 20, 10].into(), REAL_SERVERS[0]), (VIP, CLIENT)] {
+        node.send(&Arp::request(A, asks, target).broadcast());
+        let answer = loop {
+            if let Some(arp) = Arp::parse(&node.frame()).filter(|arp| arp.reply) {
+                break arp;
+            }
+        };
+        assert_eq!((answer.sender, answer.sender_mac, answer.target), (target, mac_of(target), asks));
+    }
     let echo = etherparse::PacketBuilder::ethernet2(A.0, mac_of(CLIENT).0)
         .ipv4([192, 168, 20, 10], CLIENT.octets(), 64)
         .icmpv4_echo_request(7, 9);

@@ -44,7 +44,8 @@ fn next_image(rig: &Rig) -> Result<PathBuf> {
     fs::copy(rig.root(), &root)?;
     fs::create_dir_all(&added)?;
     fs::write(added.join(RELEASE), "next\n")?;
-    let output = Command::new("mksquashfs").args([&added, &root]).args(["-all-root", "-quiet", "-no-progress"]).output()?;
+    let output =
+        Command::new("mksquashfs").args([&added, &root]).args(["-all-root", "-quiet", "-no-progress"]).output()?;
     if output.status.success() {
         return Ok(root);
     }

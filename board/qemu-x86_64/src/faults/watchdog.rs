@@ -1,8 +1,8 @@
 //! What the hardware watchdog ends: stories of another pair, whose ha.cf names it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use lubdub_lab::{End, Error, Pair, Result, now};
+use lubdub_lab::{End, Error, Pair, Result};
 use serde_json::Value;
 
 use super::{Row, Story, Tale, await_move, tell};
@@ -79,7 +79,7 @@ fn stated(rig: &mut Rig, end: End) -> Result<Duration> {
 }
 
 /// Waits for the reset, for the peer's takeover, and for the node to be back and to know what has happened.
-fn bitten(rig: &mut Rig, owner: End, events: usize, within: Duration, tale: &mut Tale) -> Result<()> {
+fn bitten(rig: &mut Rig, owner: End, events: usize, within: Duration, tale: &mut Tale) -> Result<Instant> {
     let stated = stated(rig, 1 - owner)?;
     let name = rig.name(owner).to_owned();
     let reset = rig.node(owner)?.await_event(events, "WATCHDOG", within + SOON)?;
@@ -97,7 +97,7 @@ fn bitten(rig: &mut Rig, owner: End, events: usize, within: Duration, tale: &mut
     let known = node.run("lubdub status")?.stdout;
     let reason = known.lines().find(|line| line.starts_with("last reset: "));
     match reason {
-        Some(line) if line.contains("reset by its watchdog") => Ok(()),
+        Some(line) if line.contains("reset by its watchdog") => Ok(reset.at),
         _ => Err(Error::new(format!("{name} does not know that its watchdog has reset it:\n{known}"))),
     }
 }
@@ -107,20 +107,26 @@ fn hung_daemon(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
     let owner = rig.owner()?;
     let count = rig.node(owner)?.qmp().count();
     rig.node(owner)?.run("kill -STOP $(cat /run/heartbeat/pid)")?.ok()?;
-    bitten(rig, owner, count, Duration::ZERO, tale)?;
+    let reset = bitten(rig, owner, count, Duration::ZERO, tale)?;
     if owner != 0 {
         return Ok(());
     }
-    let rejoined = now();
-    rig.node(0)?.await_success("lubdub status --json | grep -q '\"alive\"'", SOON)?;
+    let heard = first_word(rig, reset)?;
     rig.client.await_owner(rig.mac(0), SOON)?;
-    let home = now() - rejoined;
-    tale.note = format!("{}; home {home:.1?} after the boot", tale.note);
-    // Rejoined at the earliest a boot ago; the group's own way is a fraction of a second.
-    if home < FAILBACK / 2 {
-        return Err(Error::new(format!("the group went home {home:?} after the boot, F is {FAILBACK:?}")));
+    let home = rig.client.verdict().announcements.into_iter().find(|one| one.mac == rig.mac(0) && one.at > reset);
+    let home = home.ok_or_else(|| Error::new("it has the group and never announced it"))?.at - heard;
+    tale.note = format!("{}; home {home:.1?} after its first beat", tale.note);
+    if home < FAILBACK {
+        return Err(Error::new(format!("the group went home {home:?} after the first beat, F is {FAILBACK:?}")));
     }
     Ok(())
+}
+
+/// When node1 was heard for the first time since then.
+fn first_word(rig: &Rig, since: Instant) -> Result<Instant> {
+    let tap = rig.cable.tap(since);
+    let first = tap.iter().find(|delivery| delivery.from == 0).map(|delivery| delivery.at);
+    first.ok_or_else(|| Error::new("node1 has not been heard over the cable since its reset"))
 }
 
 fn starved(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
@@ -128,7 +134,7 @@ fn starved(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
     let node = rig.node(owner)?;
     let count = node.qmp().count();
     node.run(HOG)?.ok()?;
-    bitten(rig, owner, count, Duration::ZERO, tale)
+    bitten(rig, owner, count, Duration::ZERO, tale).map(drop)
 }
 
 fn stuck_stop(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
@@ -136,5 +142,5 @@ fn stuck_stop(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
     let node = rig.node(owner)?;
     let count = node.qmp().count();
     node.run("touch /run/stuck; lubdub standby --wait 1 >/dev/null 2>&1 || :")?.ok()?;
-    bitten(rig, owner, count, STOPS, tale)
+    bitten(rig, owner, count, STOPS, tale).map(drop)
 }
