@@ -22,7 +22,7 @@ pub use random::some as random;
 pub use row::{Row, table};
 
 /// Without a beat for so long the peer is dead.
-pub const DEADTIME: Duration = Duration::from_secs(3);
+pub const DEADTIME: Duration = Duration::from_secs(5);
 /// How long it is watched that nothing moves.
 const WATCH: Duration = Duration::from_secs(5);
 /// How often a story that the host has spoilt is told.
@@ -64,12 +64,12 @@ const STORIES: [(&str, Story); 17] = [
 ];
 
 /// The pair that the stories are told of. Groups stay where they are, so that a story needs no node by name; the lease is
-/// one of whole seconds, which an emulated machine can keep.
+/// one of three seconds, which an emulated machine can keep: it is renewed only in a turn that is not late by 5 ms.
 pub fn pair() -> Pair {
     Pair::appliance()
         .with_ha_cf("auto_failback on", "auto_failback off")
         .with_ha_cf("warntime 200ms", "warntime 1")
-        .with_ha_cf("deadtime 300ms", "deadtime 3")
+        .with_ha_cf("deadtime 300ms", "deadtime 5")
         .with_ha_cf("initdead 3", "initdead 10")
 }
 

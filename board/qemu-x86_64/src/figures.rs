@@ -23,7 +23,7 @@ pub fn measure() -> Result<String> {
         let _ = writeln!(text, "{name:12} {:>10} bytes", fs::metadata(file)?.len());
     }
     let load = || fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let _ = writeln!(text, "\nseconds since power; initdead is 6 s; load of the host {}", load().trim());
+    let _ = writeln!(text, "\nseconds since power; initdead is 10 s; load of the host {}", load().trim());
     for machines in [1, 2] {
         for _ in 0..TIMES {
             boot(&image, machines, &mut text)?;
@@ -44,7 +44,7 @@ fn announces(frame: &Frame) -> bool {
 
 fn boot(image: &Image, machines: usize, text: &mut String) -> Result<()> {
     // The lease is an address's: a machine that its host stops now and then cannot keep one of milliseconds.
-    let pair = Pair::appliance().with_ha_cf("deadtime 300ms", "deadtime 3").with_ha_cf("initdead 3", "initdead 6");
+    let pair = Pair::appliance().with_ha_cf("deadtime 300ms", "deadtime 5").with_ha_cf("initdead 3", "initdead 10");
     let mut rig = Rig::new(image, &pair)?;
     for end in 0..machines {
         rig.power_on(end)?;

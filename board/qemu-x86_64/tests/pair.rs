@@ -26,7 +26,7 @@ fn connections_are_forwarded_before_and_after_the_plug_is_pulled() {
     // The tutorial's lines with the cable beside them; times that two machines which now and then stand still can keep.
     let pair = Pair::appliance()
         .with_ha_cf("warntime 200ms", "warntime 1")
-        .with_ha_cf("deadtime 300ms", "deadtime 3")
+        .with_ha_cf("deadtime 300ms", "deadtime 5")
         .with_ha_cf("initdead 3", "initdead 10");
     let mut rig = Rig::new(&Image::build().unwrap(), &pair).unwrap();
     rig.boot().unwrap();
@@ -48,7 +48,7 @@ fn connections_are_forwarded_before_and_after_the_plug_is_pulled() {
     assert!(verdict.doubles.is_empty(), "{:?}", verdict.doubles);
     let last_word = rig.last_word(0, pulled).unwrap();
     let took = verdict.announcements.iter().find(|one| one.mac == rig.mac(1)).expect("an announcement").at - last_word;
-    assert!(took < Duration::from_secs(12), "announced {took:?} after the last word of node1");
+    assert!(took < Duration::from_secs(15), "announced {took:?} after the last word of node1");
     assert!(rig.node(1).unwrap().log().unwrap().contains("node1.a.com: alive -> dead"));
 
     // Home again, as auto_failback says.
