@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use lubdub_lab::{End, Error, Pair, Result};
 use serde_json::Value;
 
-use super::{Row, Story, Tale, await_move, tell};
+use super::{Row, Story, Tale, tell};
 use crate::appliance::BOOT;
 use crate::image::Image;
 use crate::rig::{Rig, SOON};
@@ -88,9 +88,12 @@ fn bitten(rig: &mut Rig, owner: End, events: usize, within: Duration, tale: &mut
     if took > stated + LATE {
         return Err(Error::new(format!("{name} was {}", tale.note)));
     }
-    let note = std::mem::take(&mut tale.note);
-    await_move(rig, owner, tale)?;
-    tale.note = format!("{note}; {}", tale.note);
+    let to = rig.mac(1 - owner);
+    rig.client.await_owner(to, SOON)?;
+    // By silence; or, where the boot was sooner, because the node is back and says that it has nothing.
+    let announced = rig.client.verdict().announcements.into_iter().find(|one| one.mac == to && one.at > reset.at);
+    let announced = announced.ok_or_else(|| Error::new("the other has it and did not announce it after the reset"))?;
+    tale.note = format!("{}; announced {:.2?} after it", tale.note, announced.at - reset.at);
     let node = rig.node(owner)?;
     node.await_shell(BOOT)?;
     node.await_success("lubdub status --json", SOON)?;
