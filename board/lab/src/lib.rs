@@ -86,4 +86,4 @@ pub use random::Random;
 pub use space::{Output, Space};
 pub use status::{Group, Link, Peer, Status};
 pub use switch::{Crossover, Wire};
-pub use verdict::{Announcement, Double, Gap, RESOLUTION, Silence, Verdict};
+pub use verdict::{ASKERS, Announcement, Double, Gap, RESOLUTION, Silence, Verdict};

@@ -99,14 +99,14 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// The judge asks in the name of this client.
-    pub(crate) fn asks(&mut self, asker: usize) {
+    /// The judge asks in the name of this client, one of [`ASKERS`].
+    pub fn asks(&mut self, asker: usize) {
         self.asked += 1;
         self.first.remove(&asker);
     }
 
     /// Somebody answers this client.
-    pub(crate) fn answered(&mut self, asker: usize, mac: Mac, at: Instant) {
+    pub fn answered(&mut self, asker: usize, mac: Mac, at: Instant) {
         self.arp.answer(at);
         self.owner = Some(mac);
         match self.first.insert(asker, mac) {

@@ -6,18 +6,23 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use lubdub_lab::{Error, Output, Result, Status, now};
+use serde_json::json;
 
 use crate::bench::Bench;
+use crate::cable::Jack;
 use crate::control::Control;
 use crate::guard::Guard;
-use crate::hardware::{Attached, Hardware};
+use crate::hardware::{Attached, Hardware, Serial};
 use crate::image::Image;
+use crate::qmp::{Event, Qmp};
 use crate::tail::Tail;
 
 /// A boot takes 5 to 10 s, and a minute on a host that has much else to do.
 pub const BOOT: Duration = Duration::from_secs(120);
 /// A command may take so long: takeover and standby give themselves 60 s.
 const COMMAND: Duration = Duration::from_secs(70);
+/// A reset that was asked for happens within a second, on a host that has time for it.
+const RESET: Duration = Duration::from_secs(60);
 /// How often a condition inside the machine is looked at.
 const GLANCE: &str = "0.1";
 
@@ -30,7 +35,9 @@ pub struct Appliance {
     console: Tail,
     keyboard: UnixStream,
     said: PathBuf,
+    jack: Option<Jack>,
     qemu: Guard,
+    qmp: Qmp,
     _folder: Bench,
 }
 
@@ -44,7 +51,20 @@ impl Appliance {
         let said = folder.folder().join("qemu.log");
         let (console, console_end) = UnixStream::pair()?;
         let (control, control_end) = UnixStream::pair()?;
-        let line = hardware.command_line(image, Attached::Descriptors);
+        let monitor = folder.folder().join("qmp");
+        let jack = match &hardware.serial {
+            Some(Serial::Cable(jack)) => Some(jack.clone()),
+            _ => None,
+        };
+        let plugged = jack.clone();
+        let listener = move |event: &str| {
+            // QEMU leaves the lines of a machine that is reset as they were; hardware does not.
+            if let ("RESET" | "WATCHDOG", Some(jack)) = (event, &plugged) {
+                jack.reset();
+            }
+        };
+        let qmp = Qmp::listen(&monitor, Box::new(listener))?;
+        let line = hardware.command_line(image, Attached::Descriptors(&monitor));
         let since = now();
         let qemu = Guard::run(&said, &line, [console_end.into(), control_end.into()])?;
         Ok(Self {
@@ -54,7 +74,9 @@ impl Appliance {
             keyboard: console.try_clone()?,
             console: Tail::follow(console)?,
             said,
+            jack,
             qemu,
+            qmp,
             _folder: folder,
         })
     }
@@ -130,6 +152,11 @@ impl Appliance {
         self.console.text()
     }
 
+    /// Its console, as it goes on.
+    pub fn tail(&self) -> Tail {
+        self.console.clone()
+    }
+
     /// Waits until the console shows this.
     ///
     /// # Errors
@@ -148,6 +175,87 @@ impl Appliance {
     /// The machine has no power.
     pub fn type_in(&mut self, text: &str) -> Result<()> {
         Ok(self.keyboard.write_all(text.as_bytes())?)
+    }
+
+    /// How fast its clock runs, measured over this time: 1 is right.
+    ///
+    /// # Errors
+    /// As [`Appliance::run`].
+    pub fn clock_speed(&mut self, over: Duration) -> Result<f64> {
+        let script = format!("cat /proc/uptime; sleep {}; cat /proc/uptime", over.as_secs());
+        let begin = now();
+        let said = self.run(&script)?.ok()?;
+        let took = now() - begin;
+        let read = |line: &str| line.split(' ').next().and_then(|word| word.parse::<f64>().ok());
+        let times: Vec<f64> = said.lines().filter_map(read).collect();
+        match times[..] {
+            [from, to] => Ok((to - from) / took.as_secs_f64()),
+            _ => Err(Error::new(format!("{}: no uptime: {said}", self.node))),
+        }
+    }
+
+    /// Its monitor.
+    pub fn qmp(&self) -> &Qmp {
+        &self.qmp
+    }
+
+    /// The machine stands still, its clocks and its watchdog too.
+    ///
+    /// # Errors
+    /// QEMU refuses.
+    pub fn freeze(&self) -> Result<()> {
+        self.qmp.run("stop")?;
+        self.set_frozen(true);
+        Ok(())
+    }
+
+    /// It goes on.
+    ///
+    /// # Errors
+    /// QEMU refuses.
+    pub fn thaw(&self) -> Result<()> {
+        self.set_frozen(false);
+        self.qmp.run("cont")?;
+        Ok(())
+    }
+
+    fn set_frozen(&self, frozen: bool) {
+        if let Some(jack) = &self.jack {
+            jack.freeze(frozen);
+        }
+    }
+
+    /// The cable of this card, 0 or 1, is plugged in or pulled out: its carrier comes and goes.
+    ///
+    /// # Errors
+    /// QEMU refuses.
+    pub fn set_carrier(&self, card: usize, up: bool) -> Result<()> {
+        self.qmp.run_with("set_link", json!({ "name": format!("card{card}"), "up": up }))?;
+        Ok(())
+    }
+
+    /// The reset button: returns when the machine begins anew. [`Appliance::await_shell`] tells when it is there.
+    ///
+    /// # Errors
+    /// QEMU refuses.
+    pub fn reset(&mut self) -> Result<()> {
+        let count = self.qmp.count();
+        if let Some(jack) = &self.jack {
+            jack.reset();
+        }
+        self.qmp.run("system_reset")?;
+        self.await_event(count, "RESET", RESET)?;
+        Ok(())
+    }
+
+    /// Waits for an event after the first `count` of them, see [`Qmp::count`].
+    ///
+    /// # Errors
+    /// It does not come; with the console.
+    pub fn await_event(&self, count: usize, name: &str, within: Duration) -> Result<Event> {
+        self.qmp.await_event(count, name, within).ok_or_else(|| {
+            Error::new(format!("{}: no {name} within {within:?}; its console:\n{}", self.node, self.console()))
+        })
     }
 
     /// Pulls the plug: the machine is gone when this returns.

@@ -16,6 +16,8 @@ pub struct Image {
     pub initrd: PathBuf,
     /// The root file system, squashfs.
     pub root: PathBuf,
+    /// No part of the image: what gives QEMU's serial port its modem lines.
+    pub shim: PathBuf,
 }
 
 impl Image {
@@ -43,7 +45,12 @@ impl Image {
             }
             Err(Error::new(format!("no {}; make it with board/qemu-x86_64/build", file.display())))
         };
-        Ok(Self { kernel: file("vmlinux")?, initrd: file("initrd.gz")?, root: file("root.sqfs")? })
+        Ok(Self {
+            kernel: file("vmlinux")?,
+            initrd: file("initrd.gz")?,
+            root: file("root.sqfs")?,
+            shim: file("shim.so")?,
+        })
     }
 }
 

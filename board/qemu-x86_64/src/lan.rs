@@ -110,6 +110,18 @@ impl Lan {
         self.await_frame_since(0, within, wanted)
     }
 
+    /// When a frame of this port was last remembered before then.
+    pub fn last_frame(&self, port: &str, before: Instant) -> Option<Instant> {
+        let state = self.shared.lock();
+        state.frames.iter().rev().find(|frame| frame.port == port && frame.at < before).map(|frame| frame.at)
+    }
+
+    /// When the frames of this port came since then, as far as they are remembered.
+    pub fn times(&self, port: &str, since: Instant) -> Vec<Instant> {
+        let state = self.shared.lock();
+        state.frames.iter().filter(|frame| frame.port == port && frame.at >= since).map(|frame| frame.at).collect()
+    }
+
     /// How many frames there have been: where [`Lan::await_frame_since`] may begin.
     pub fn count(&self) -> usize {
         let state = self.shared.lock();

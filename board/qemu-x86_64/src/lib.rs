@@ -1,49 +1,61 @@
-//! An emulated appliance: Debian's kernel with IPVS, 16550 UARTs and a read-only root, under QEMU without KVM.
+//! Emulated appliances: Debian's kernel with IPVS, 16550 UARTs and a read-only root, under QEMU without KVM.
 //!
 //! ```no_run
-//! use lubdub_lab::Pair;
-//! use lubdub_qemu::{Appliance, BOOT, Bench, Hardware, Image, Lan, disk};
+//! use lubdub_qemu::{Image, Rig, SOON, faults};
 //!
 //! # fn main() -> lubdub_lab::Result<()> {
-//! let image = Image::build()?;
-//! let bench = Bench::new()?;
-//! let lan = Lan::new(&bench, "lan")?;
-//! let mut hardware = Hardware::node1();
-//! hardware.ethernet[0].plug = Some(lan.plug("node1")?);
-//! hardware.configuration = Some(disk::of_pair(&bench, "node1", &Pair::appliance())?);
-//! let mut node1 = Appliance::power_on(&image, &hardware)?;
-//! node1.await_shell(BOOT)?;
-//! println!("{}", node1.run("ipvsadm -Ln")?.ok()?);
+//! let mut rig = Rig::new(&Image::build()?, &faults::pair())?;
+//! rig.boot()?;
+//! let owner = rig.owner()?;
+//! rig.client.begin();
+//! rig.power_off(owner);
+//! rig.client.await_owner(rig.mac(1 - owner), SOON)?;
+//! let served = rig.client.connect(SOON)?;
+//! println!("{served:?}, after a gap of {:?}", rig.client.verdict().gap());
+//! println!("{}", rig.node(1 - owner)?.run("ipvsadm -Ln")?.ok()?);
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! | to do | with |
 //! |---|---|
-//! | the three files of the image | [`Image`] |
-//! | what is in the box and what is plugged in | [`Hardware`] |
-//! | power, commands, console | [`Appliance`] |
-//! | the files of /etc/ha.d of one box | [`disk`] |
+//! | two nodes and everything between them | [`Rig`] |
+//! | who answers, gaps, double answers, connections | [`Client`] |
+//! | the null-modem cable, its lines, what it delivered | [`Cable`] |
 //! | Ethernet, and every frame on it | [`Lan`] |
-//!
-//! A second node is a second [`Hardware`] at the same [`Lan`]; a cable is whoever connects to its
-//! [`Hardware::serial`] socket.
+//! | power, commands, console of one node; freeze, reset, carrier | [`Appliance`] |
+//! | every fault as a story | [`faults`] |
+//! | the files of the image | [`Image`] |
+//! | what is in the box and what is plugged in | [`Hardware`] |
+//! | the files of /etc/ha.d of one box | [`disk`] |
 //!
 //! QEMU ends with the process that started it, whichever way that ends, and so does its folder in /tmp.
 #![forbid(unsafe_code)]
 
 mod appliance;
 mod bench;
+mod cable;
+mod client;
 mod control;
 pub mod disk;
+pub mod faults;
 mod guard;
 mod hardware;
 mod image;
 mod lan;
+#[path = "../shim/src/lines.rs"]
+pub mod lines;
+mod qmp;
+mod rig;
 mod tail;
 
 pub use appliance::{Appliance, BOOT};
 pub use bench::Bench;
-pub use hardware::{Attached, Ethernet, Hardware};
+pub use cable::{Cable, Count, Delivery, Jack, Lines, Wire, Wiring};
+pub use client::{Client, Served};
+pub use hardware::{Attached, Ethernet, Hardware, Serial};
 pub use image::Image;
 pub use lan::{Frame, Lan, Plug};
+pub use qmp::{Event, Qmp};
+pub use rig::{Rig, SOON};
+pub use tail::Tail;

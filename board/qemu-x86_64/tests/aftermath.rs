@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use lubdub_qemu::{Appliance, Hardware, Image};
+use lubdub_qemu::{Appliance, Hardware, Image, Serial};
 
 /// Set in the process that is to be killed.
 const OWNER: &str = "LUBDUB_QEMU_OWNER";
@@ -54,7 +54,7 @@ fn own_until_killed() {
     let bench = lubdub_qemu::Bench::new().unwrap();
     let socket = bench.folder().join("ttyS1");
     let mut hardware = Hardware::node1();
-    hardware.serial = Some(socket.clone());
+    hardware.serial = Some(Serial::Socket(socket.clone()));
     let mut node = Appliance::power_on(&Image::find().unwrap(), &hardware).unwrap();
     node.await_shell(lubdub_qemu::BOOT).unwrap();
     println!("\nsocket {}", socket.display());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lubdub_lab::arp::Arp;
 use lubdub_lab::{Pair, Status};
-use lubdub_qemu::{Appliance, BOOT, Bench, Frame, Hardware, Image, Lan, disk};
+use lubdub_qemu::{Appliance, BOOT, Bench, Frame, Hardware, Image, Lan, Serial, disk};
 
 const KEY: &str = "192.168.20.100/24/eth0";
 const VIP: Ipv4Addr = Ipv4Addr::new(192, 168, 20, 100);
@@ -36,7 +36,7 @@ fn power_on(pair: &Pair) -> Alone {
     let mut hardware = Hardware::node1();
     hardware.ethernet[0].plug = Some(lan.plug("node1").unwrap());
     hardware.ethernet[1].plug = Some(crossover.plug("node1").unwrap());
-    hardware.serial = Some(bench.folder().join("ttyS1"));
+    hardware.serial = Some(Serial::Socket(bench.folder().join("ttyS1")));
     hardware.configuration = Some(disk::of_pair(&bench, "node1", pair).unwrap());
     Alone { node: Appliance::power_on(&image, &hardware).unwrap(), lan, _crossover: crossover, bench }
 }
