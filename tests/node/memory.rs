@@ -16,6 +16,9 @@ fn told(pair: &mut Pair) -> Loss {
     session.unwrap_or_else(|| panic!("no session: {}", pair.story()))
 }
 
+/// What ends a life of node1.
+type End<'a> = &'a dyn Fn(&mut Pair);
+
 #[test]
 fn a_first_life_was_never_lost() {
     let mut pair = Pair::new();
@@ -50,7 +53,7 @@ fn each_end_of_a_life_is_told_to_the_next() {
         pair.run(MS(1_000));
         pair.tell(1, Input::Fenced);
     };
-    let ends: [(Loss, &dyn Fn(&mut Pair)); 5] = [
+    let ends: [(Loss, End<'_>); 5] = [
         (Loss::Silence, &silence),
         (Loss::Goodbye, &goodbye),
         (Loss::Unplugged, &unplugged),

@@ -77,12 +77,12 @@ impl Oracle {
         asked.push_back(local);
     }
 
-    /// L9: a split is suspected only of a peer that has answered for a VIP, or has asked for one often enough, since it was
-    /// last heard.
+    /// L9: a split is suspected only of a peer that has answered for a VIP in this run, or has asked for one often enough
+    /// since it was last heard.
     pub(super) fn demand_sign_of_life(&mut self, scene: &Scene<'_>, side: Side) {
         let watch = &self.watches[side];
         let since = watch.life_at.unwrap_or(watch.born);
-        let answered = |look: &Look| look.answered_at.is_some_and(|at| at >= since);
+        let answered = |look: &Look| look.answered_at.is_some();
         let asked = watch.asked.len() == ASKED_MIN && watch.asked.front().is_some_and(|first| *first >= since);
         if !asked && !watch.looks.iter().any(answered) {
             self.accuse(scene.now, "L9", format_args!("node{} suspects a split without a sign of life", side + 1));

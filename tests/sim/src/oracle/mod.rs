@@ -272,6 +272,7 @@ impl Oracle {
         if seen > keepalive {
             let watch = &mut self.watches[side];
             watch.born += seen;
+            watch.asked.iter_mut().for_each(|at| *at += seen);
             watch.life_at = watch.life_at.map(|at| at + seen);
             watch.looks.iter_mut().for_each(looking::Look::forget);
         }
