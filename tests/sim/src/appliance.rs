@@ -7,6 +7,7 @@ use crate::kernel::Lifetime;
 use crate::rng::Rng;
 use crate::scenario::Scenario;
 use crate::service::Sight;
+use lubdub::journal::Recorder;
 use lubdub::node::{GroupSetup, Groups, Guard, Node, Setup, Untrusted, Verb, Why};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::auth::{Key, Keyring};
@@ -136,6 +137,8 @@ pub struct Appliance {
     pub disguise: Mask,
     /// The last beat that it handed to a link.
     pub last_sent: Instant,
+    /// Its daemon's field journal, where one is kept.
+    pub journal: Option<Recorder<Vec<u8>>>,
 }
 
 impl Appliance {
@@ -164,6 +167,7 @@ impl Appliance {
             read: Files::default(),
             disguise: None,
             last_sent: Instant::ZERO,
+            journal: None,
         }
     }
 

@@ -7,9 +7,10 @@ use crate::frame::{self, Frame, Parcel};
 use crate::kind::Kind;
 use crate::medium::Chance;
 use crate::oracle::Before;
-use crate::told::{self, Told};
+use crate::told;
 use crate::world::{What, World};
-use lubdub::node::{Event, Input, Output, Untrusted, Verb, Why};
+use lubdub::journal::Told;
+use lubdub::node::{Event, Input, Output, Setup, Untrusted, Verb, Why};
 use lubdub::time::Duration;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -139,6 +140,7 @@ impl World {
             let (oracle, scene) = self.watch();
             oracle.delivered(&scene, side, link, &parcels, &before);
             self.drain(side);
+            self.write_down(side, Told::Input(Input::Bytes { link: link as u8, bytes: &bytes[cut..] }));
         }
         true
     }
@@ -148,6 +150,15 @@ impl World {
         if let Some(node) = &mut self.boxes[side].node {
             node.handle(local, input);
             self.drain(side);
+            self.write_down(side, Told::Input(input));
+        }
+    }
+
+    /// What its daemon was told goes into its journal.
+    pub(crate) fn write_down(&mut self, side: Side, told: Told<'_, &Setup>) {
+        let it = &mut self.boxes[side];
+        if let (Some(journal), Some(node)) = (&mut it.journal, &it.node) {
+            journal.record(told, node);
         }
     }
 
@@ -156,7 +167,11 @@ impl World {
         let mut renewal = None;
         for _ in 0..OUTPUTS_MAX {
             let Some(node) = &mut self.boxes[side].node else { return };
-            match node.poll() {
+            let output = node.poll();
+            if let Some(journal) = &mut self.boxes[side].journal {
+                journal.saw(&output);
+            }
+            match output {
                 Output::Transmit { link, frame } => {
                     spoke = true;
                     self.transmit(side, link, frame.bytes());
@@ -237,7 +252,7 @@ impl World {
     }
 
     fn note(&mut self, side: Side, event: &Event) {
-        self.relate(format_args!("node{} {}", side + 1, Told(event)));
+        self.relate(format_args!("node{} {}", side + 1, told::Told(event)));
         let (oracle, scene) = self.watch();
         oracle.noted(&scene, side, event);
         if self.by_hand {

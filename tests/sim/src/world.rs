@@ -14,6 +14,8 @@ use crate::scenario::Scenario;
 use crate::timeline::Timeline;
 use crate::told;
 use crate::trouble::Edit;
+use lubdub::journal::Recorder as FieldJournal;
+use lubdub::journal::recorder::SEGMENT;
 use lubdub::node::{Event, Input, Node, Order};
 use lubdub::time::{Duration, Instant};
 use std::collections::BTreeMap;
@@ -198,6 +200,8 @@ pub struct World {
     pub(crate) by_hand: bool,
     /// What the nodes of a story have noted.
     pub(crate) noted: Vec<(Instant, Side, Event)>,
+    /// Daemons keep field journals; those of former lives.
+    journals: Option<Vec<FieldJournal<Vec<u8>>>>,
     queue: BTreeMap<(Instant, u64), What>,
     count: u64,
     events: u64,
@@ -237,6 +241,7 @@ impl World {
             frames: 0,
             by_hand: false,
             noted: Vec::new(),
+            journals: None,
             queue: BTreeMap::new(),
             count: 0,
             events: 0,
@@ -279,6 +284,11 @@ impl World {
         }
     }
 
+    /// Lets the next event happen, if it comes before the faults end and no law is broken.
+    pub fn step_until_calm(&mut self) -> bool {
+        self.oracle.violation.is_none() && self.step(self.scenario.calm)
+    }
+
     /// Lets the next event happen, if it comes by `end`, and the oracle look.
     pub(crate) fn step(&mut self, end: Instant) -> bool {
         let Some(at) = self.next_moment().filter(|at| *at <= end) else { return false };
@@ -289,6 +299,28 @@ impl World {
         let (oracle, scene) = self.watch();
         oracle.look(&scene);
         true
+    }
+
+    /// Every daemon keeps a field journal from its start on.
+    pub fn with_journals(self) -> Self {
+        Self { journals: Some(Vec::new()), ..self }
+    }
+
+    /// The journals of all lives that have ended, and of the present ones.
+    pub fn journals(&self) -> impl Iterator<Item = &FieldJournal<Vec<u8>>> {
+        self.journals.iter().flatten().chain(self.boxes.iter().filter_map(|it| it.journal.as_ref()))
+    }
+
+    /// A new daemon begins a journal.
+    fn begin_journal(&mut self, side: Side) {
+        let Some(former) = &mut self.journals else { return };
+        let it = &mut self.boxes[side];
+        former.extend(it.journal.take());
+        if let Some(node) = &it.node {
+            let mut journal = FieldJournal::new([vec![0; SEGMENT], vec![0; SEGMENT]]);
+            journal.begin(node);
+            it.journal = Some(journal);
+        }
     }
 
     /// The story so far.
@@ -420,6 +452,7 @@ impl World {
         let (oracle, scene) = self.watch();
         oracle.booted(&scene, side);
         self.drain(side);
+        self.begin_journal(side);
         self.lines_changed();
         self.note_pings(side);
         self.sees(side);

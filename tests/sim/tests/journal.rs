@@ -7,6 +7,10 @@ use lubdub::journal::{Recorder, Story, Summary, Told, file};
 use lubdub::node::{GroupSetup, Input, LinkKind, Node, Output, Setup, Timing, Why};
 use lubdub::time::{Duration, Instant};
 use lubdub::wire::auth::{Key, Keyring, Method};
+use lubdub_sim::journal::{Verdict, tell};
+use lubdub_sim::scenario::Scenario;
+use lubdub_sim::timeline::Timeline;
+use lubdub_sim::world::World;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -101,6 +105,31 @@ fn a_true_journal_is_reproduced() {
     assert!(out.contains("group web: Group { group: 0, from: Stopped, to: Starting, cause: Silence("), "{out}");
     assert!(out.contains("/dev/ttyS1: beat 0, never, Down"), "{out}");
     assert!(out.lines().last().unwrap().starts_with("reproduced: "), "{out}");
+}
+
+/// Whatever a seed does to its nodes, their journals reproduce what they decided.
+#[test]
+fn what_the_nodes_of_a_seed_wrote_down_is_reproduced() {
+    let (mut journals, mut inputs, mut groups) = (0, 0, 0);
+    for seed in 0..12 {
+        let mut scenario = Scenario::draw(seed);
+        scenario.calm = scenario.calm.min(Instant::ZERO + scenario.keepalive().times(300));
+        scenario.end = scenario.calm + Duration::from_secs(5);
+        let mut world = World::new(scenario, Timeline::default()).with_journals();
+        while world.step_until_calm() {}
+        for journal in world.journals() {
+            assert!(!journal.is_broken(), "seed {seed}");
+            let mut told = Vec::new();
+            let verdict = tell(&bytes(journal.segments()), false, &mut told).unwrap();
+            let told = String::from_utf8(told).unwrap();
+            let last = told.lines().last().unwrap_or_default();
+            assert!(matches!(verdict, Verdict::Reproduced), "seed {seed}: {verdict:?}, {last}");
+            let count: u64 = last.split(' ').nth(1).unwrap().parse().unwrap();
+            (journals, inputs) = (journals + 1, inputs + count);
+            groups += told.matches("to: Starting").count();
+        }
+    }
+    assert!(journals > 24 && inputs > 10_000 && groups > 50, "{journals} journals, {inputs} inputs, {groups} starts");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::Side;
 use crate::appliance::{Appliance, Files};
 use crate::kind::Kind;
 use crate::world::{What, World};
+use lubdub::journal::Told;
 use lubdub::node::Untrusted;
 use lubdub::time::Duration;
 use lubdub::wire::beat::State;
@@ -128,7 +129,7 @@ impl World {
         self.relate(format_args!("node{} reads its files again", side + 1));
         let it = &mut self.boxes[side];
         if let Some(node) = &mut it.node {
-            node.reload(local, setup, &kept);
+            node.reload(local, setup.clone(), &kept);
         }
         if it.read_again() {
             // To the oracle another life: what was said before the reload was said by somebody else.
@@ -147,6 +148,7 @@ impl World {
         oracle.reloaded(&scene);
         self.note_distrust();
         self.drain(side);
+        self.write_down(side, Told::Reload { setup: &setup, kept: kept.into_iter().collect() });
     }
 
     /// Two daemons that have read different files do not trust each other; the oracle is to know that.
