@@ -6,7 +6,7 @@ use lubdub_cluster_tests::{
     FAILOVER, GROUP, LONGER_THAN_F, SECOND, SERVICE, SOON, appliance, asking, await_state, exit_code, gap,
     nothing_moved, ran, running, said, says, sedentary, settled, stays, verdict_with,
 };
-use lubdub_lab::{Lab, Node, Pair, Result, VIP};
+use lubdub_lab::{Lab, Node, Pair, Result, VIP, now};
 
 /// The pair with the client as its `ping` node.
 fn pinging(pair: Pair) -> Pair {
@@ -92,14 +92,14 @@ fn an_owner_that_loses_the_service_lan_hands_over_across_the_cable_and_takes_it_
         let lab = whole(appliance())?;
         let [one, two] = lab.nodes();
         let judge = asking(&lab, one)?;
-        let begun = std::time::Instant::now();
+        let begun = now();
         if unplugged {
             lab.lan().unplug(0)?
         } else {
             lab.lan().cut(0)?
         }
         judge.await_owner(two.mac(), NOTICED)?;
-        eprintln!("answered again {:?} after the service LAN was lost (unplugged: {unplugged})", begun.elapsed());
+        eprintln!("answered again {:?} after the service LAN was lost (unplugged: {unplugged})", now() - begun);
         says(one, "the service LAN is out of reach here: node2.a.com may have it")?;
         lab.await_held(GROUP, two, SOON)?;
         assert_eq!(await_state(two, "held")?.peer.state, "alive");
