@@ -70,7 +70,7 @@ fn ping_nodes() {
          \"event\":\"ping\",\"level\":\"notice\",\"node\":\"2001:db8::1\",\"ping_group\":\"routers\",\
          \"state\":\"answering\",\"silent_ms\":300}\n"
     );
-    assert_eq!(back.to_string(), "ping node 2001:db8::1 of routers: answers again, after 300.0 ms");
+    assert_eq!(back.to_string(), "ping node 2001:db8::1 of routers: answers again, after 300 ms");
 }
 
 #[test]
