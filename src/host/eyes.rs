@@ -425,8 +425,9 @@ impl Eyes {
             let group = self.vips.iter().filter(|vip| vip.group == look.group);
             let least = group.map(|vip| self.lans.sight(vip, look.since())).min();
             let sight = match least.unwrap_or(Sight::Cut) {
-                Sight::Cut => Sight::Cut,
+                // Even without carrier: one that comes and goes does not begin deadtime anew.
                 _ if self.pings.are_silent() => Sight::Silent,
+                Sight::Cut => Sight::Cut,
                 sight if self.pings.is_empty() => sight,
                 _ => {
                     if look.proved {
@@ -453,8 +454,8 @@ impl Eyes {
             if !first || self.looks.iter().any(|look| look.group == *group) {
                 continue;
             }
-            let cut = self.vips.iter().any(|vip| vip.group == *group && self.lans.lost_carrier(vip));
-            let silent = !cut && self.pings.are_silent();
+            let silent = self.pings.are_silent();
+            let cut = !silent && self.vips.iter().any(|vip| vip.group == *group && self.lans.lost_carrier(vip));
             if (cut, silent) != (self.cut & bit(*group) != 0, self.silent & bit(*group) != 0) {
                 self.cut = with_bit(self.cut, *group, cut);
                 self.silent = with_bit(self.silent, *group, silent);

@@ -73,10 +73,10 @@ impl World {
 
     fn eyes(&self, side: Side) -> Eyes {
         let sight = &self.boxes[side].sight;
-        if !self.lan.has_carrier(side, self.now) {
-            Eyes::Cut
-        } else if sight.unreached.is_some_and(|(_, known)| self.now >= known) {
+        if sight.unreached.is_some_and(|(_, known)| self.now >= known) {
             Eyes::Silent
+        } else if !self.lan.has_carrier(side, self.now) {
+            Eyes::Cut
         } else if sight.looking != 0 && (sight.knows_stations || self.scenario.pings) && !sight.heard_station {
             Eyes::Closed
         } else {
