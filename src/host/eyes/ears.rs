@@ -265,6 +265,7 @@ mod tests {
     use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, sendto, socket};
 
     use super::*;
+    use crate::host::clock;
     use crate::host::netlink::namespace::{ethernet, inside};
 
     const MAC: Mac = [2, 0, 0, 1, 2, 3];
@@ -368,8 +369,8 @@ mod tests {
             ];
             send_from_lan0(&frames);
             let mut heard = Vec::new();
-            let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
-            while heard.len() < 2 && std::time::Instant::now() < deadline {
+            let deadline = clock::now() + Duration::from_secs(5);
+            while heard.len() < 2 && clock::now() < deadline {
                 ears.sweep(NeverPause::Anybody, &mut heard);
             }
             let said: Vec<_> = heard.iter().map(|claim| (claim.address, claim.mac, claim.asks)).collect();
