@@ -33,11 +33,6 @@ pub fn measure() -> Result<String> {
     Ok(text)
 }
 
-/// A beat: UDP on the crossover, where nobody else sends any.
-fn beats(frame: &Frame) -> bool {
-    frame.bytes.get(12..14) == Some(&[8, 0]) && frame.bytes.get(23) == Some(&17)
-}
-
 fn announces(frame: &Frame) -> bool {
     Arp::parse(&frame.bytes).is_some_and(|arp| arp.announces() && arp.sender == VIP)
 }
@@ -54,7 +49,7 @@ fn boot(image: &Image, machines: usize, text: &mut String) -> Result<()> {
     let missing = |what: &str| Error::new(format!("no {what} within {SOON:?}"));
     let since = |at: Instant| (at - power).as_secs_f64();
     let announced = rig.lan.await_frame(SOON, announces).ok_or_else(|| missing("announcement"))?;
-    let beat = rig.crossover.await_frame(Duration::ZERO, beats).ok_or_else(|| missing("beat"))?;
+    let beat = rig.crossover.await_frame(Duration::ZERO, Frame::is_beat).ok_or_else(|| missing("beat"))?;
     let shell = rig.node(0)?.await_shell(BOOT)?;
     let kind = if machines == 1 { "one alone" } else { "both cold" };
     let _ = writeln!(

@@ -194,15 +194,15 @@ impl Rig {
         }
     }
 
-    /// When the other end was last given anything of this node's, over any link, before then.
+    /// When the other end was last given a beat or a part of one of this node's, over any link, before then.
     pub fn last_word(&self, from: End, before: Instant) -> Option<Instant> {
-        let over_ethernet = self.crossover.last_frame(self.name(from), before);
+        let over_ethernet = self.crossover.last_beat(self.name(from), before);
         self.cable.last_delivery(from, before).max(over_ethernet)
     }
 
-    /// The longest time since then in which the other end was given nothing of this node's.
+    /// The longest time since then in which the other end was given no beat of this node's.
     pub fn silence(&self, from: End, since: Instant) -> Duration {
-        let mut heard = self.crossover.times(self.name(from), since);
+        let mut heard = self.crossover.beats(self.name(from), since);
         heard.extend(self.cable.tap(since).iter().filter(|one| one.from == from).map(|one| one.at));
         heard.extend([since, now()]);
         heard.sort();

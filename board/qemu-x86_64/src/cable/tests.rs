@@ -118,10 +118,10 @@ fn nothing_waits_for_who_does_not_read() {
     lost(b"cut", &mut a);
     cable.mend();
     b.tell(0, 115_200);
-    while a.seen() != 0 {}
+    assert!(cable.await_seen(0, SOON, |seen| seen == 0));
     lost(b"closed", &mut a);
     b.tell(RTS, 115_200);
-    while a.seen() == 0 {}
+    assert!(cable.await_seen(0, SOON, |seen| seen == CTS));
     a.bytes.write_all(b"heard").unwrap();
     assert_eq!(b.read(5), b"heard");
     assert_eq!(cable.count(0), Count { sent: 26, delivered: 5, lost: 21, overrun: 0 });
