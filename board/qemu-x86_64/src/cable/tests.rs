@@ -60,6 +60,7 @@ fn joined() -> Joined {
 #[test]
 fn bytes_arrive_at_the_speed_of_the_line_and_are_on_record() {
     let Joined { cable, mut a, mut b, _bench } = joined();
+    assert_eq!(cable.first_sent(0), None);
     let begin = now();
     a.bytes.write_all(&[7; 1152]).unwrap();
     assert_eq!(b.read(1152), [7; 1152]);
@@ -69,6 +70,7 @@ fn bytes_arrive_at_the_speed_of_the_line_and_are_on_record() {
     assert!(tap.iter().all(|delivery| delivery.from == 0 && delivery.bytes.len() <= 16));
     assert_eq!(cable.last_delivery(0, now()), tap.last().map(|delivery| delivery.at));
     assert_eq!(cable.last_delivery(1, now()), None);
+    assert!(cable.first_sent(0).is_some_and(|at| at >= begin && at <= tap[0].at));
 }
 
 #[test]
