@@ -140,6 +140,8 @@ struct Side {
     baud: u32,
     frozen: bool,
     count: Count,
+    /// When the first byte of this machine left.
+    spoke: Option<Instant>,
 }
 
 fn lines_path(path: &Path) -> PathBuf {
@@ -233,6 +235,11 @@ impl Cable {
             let count = state.sides[from].count;
             (count.delivered > than).then_some(count)
         })
+    }
+
+    /// When the machine at this end sent its first byte, whether or not anybody got it.
+    pub fn first_sent(&self, end: End) -> Option<Instant> {
+        self.shared.lock().sides[end].spoke
     }
 
     /// Every change of the lines that an end saw since then.

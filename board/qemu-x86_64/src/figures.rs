@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lubdub_lab::arp::Arp;
 use lubdub_lab::{Error, Pair, Result, VIP};
@@ -33,11 +33,6 @@ pub fn measure() -> Result<String> {
     Ok(text)
 }
 
-/// A beat: UDP on the crossover, where nobody else sends any.
-fn beats(frame: &Frame) -> bool {
-    frame.bytes.get(12..14) == Some(&[8, 0]) && frame.bytes.get(23) == Some(&17)
-}
-
 fn announces(frame: &Frame) -> bool {
     Arp::parse(&frame.bytes).is_some_and(|arp| arp.announces() && arp.sender == VIP)
 }
@@ -54,13 +49,13 @@ fn boot(image: &Image, machines: usize, text: &mut String) -> Result<()> {
     let missing = |what: &str| Error::new(format!("no {what} within {SOON:?}"));
     let since = |at: Instant| (at - power).as_secs_f64();
     let announced = rig.lan.await_frame(SOON, announces).ok_or_else(|| missing("announcement"))?;
-    let beat = rig.crossover.await_frame(Duration::ZERO, beats).ok_or_else(|| missing("beat"))?;
+    let beat = rig.cable.first_sent(0).ok_or_else(|| missing("beat on the cable"))?;
     let shell = rig.node(0)?.await_shell(BOOT)?;
     let kind = if machines == 1 { "one alone" } else { "both cold" };
     let _ = writeln!(
         text,
-        "{kind}: first beat {:.2}, shell at most {:.2}, first announcement of the VIP {:.2}",
-        since(beat.at),
+        "{kind}: first byte on the cable {:.2}, shell at most {:.2}, first announcement of the VIP {:.2}",
+        since(beat),
         shell.as_secs_f64(),
         since(announced.at),
     );

@@ -38,6 +38,13 @@ pub struct Frame {
     pub bytes: Vec<u8>,
 }
 
+impl Frame {
+    /// UDP over IPv4: on a crossover, where nobody else sends any, a beat. (The kernel has frames of its own there.)
+    pub fn is_beat(&self) -> bool {
+        self.bytes.get(12..14) == Some(&[8, 0]) && self.bytes.get(23) == Some(&17)
+    }
+}
+
 /// The hub. A port is a thread, which ends with the hub.
 #[derive(Debug)]
 pub struct Lan {
@@ -110,16 +117,18 @@ impl Lan {
         self.await_frame_since(0, within, wanted)
     }
 
-    /// When a frame of this port was last remembered before then.
-    pub fn last_frame(&self, port: &str, before: Instant) -> Option<Instant> {
+    /// When a beat of this port was last remembered before then.
+    pub fn last_beat(&self, port: &str, before: Instant) -> Option<Instant> {
         let state = self.shared.lock();
-        state.frames.iter().rev().find(|frame| frame.port == port && frame.at < before).map(|frame| frame.at)
+        let wanted = |frame: &&Frame| frame.port == port && frame.at < before && frame.is_beat();
+        state.frames.iter().rev().find(wanted).map(|frame| frame.at)
     }
 
-    /// When the frames of this port came since then, as far as they are remembered.
-    pub fn times(&self, port: &str, since: Instant) -> Vec<Instant> {
+    /// When the beats of this port came since then, as far as they are remembered.
+    pub fn beats(&self, port: &str, since: Instant) -> Vec<Instant> {
         let state = self.shared.lock();
-        state.frames.iter().filter(|frame| frame.port == port && frame.at >= since).map(|frame| frame.at).collect()
+        let wanted = |frame: &&Frame| frame.port == port && frame.at >= since && frame.is_beat();
+        state.frames.iter().filter(wanted).map(|frame| frame.at).collect()
     }
 
     /// How many frames there have been: where [`Lan::await_frame_since`] may begin.
@@ -228,6 +237,22 @@ mod tests {
         assert_eq!(card_a.recv(&mut buffer).unwrap(), 7, "its own frame does not come back before it");
         assert!(!absent.card.exists());
         drop(lan);
+    }
+
+    #[test]
+    fn a_beat_is_told_from_what_the_kernel_says() {
+        let bench = Bench::new().unwrap();
+        let lan = Lan::new(&bench, "lan").unwrap();
+        let begin = now();
+        let mut beat = [0; 64];
+        beat[12] = 8;
+        beat[23] = 17;
+        for bytes in [beat, [0; 64]] {
+            lan.shared.remember(Frame { at: now(), port: "a".into(), bytes: bytes.to_vec() });
+        }
+        assert_eq!(lan.beats("a", begin).len(), 1);
+        assert_eq!(lan.last_beat("a", now()), lan.beats("a", begin).first().copied());
+        assert_eq!((lan.last_beat("b", now()), lan.last_beat("a", begin)), (None, None));
     }
 
     #[test]

@@ -8,7 +8,7 @@
 //! rig.boot()?;
 //! let owner = rig.owner()?;
 //! rig.client.begin();
-//! rig.power_off(owner);
+//! rig.power_off(owner)?;
 //! rig.client.await_owner(rig.mac(1 - owner), SOON)?;
 //! let served = rig.client.connect(SOON)?;
 //! println!("{served:?}, after a gap of {:?}", rig.client.verdict().gap());

@@ -75,7 +75,7 @@ fn obey(rig: &mut Rig, line: &str, lines: &mut Lines<StdinLock<'_>>) -> Result<S
             return Ok(format!("{}{}", output.stdout, output.stderr));
         }
         ["console", node] => attach(rig, number(node)?, lines)?,
-        ["off", node] => rig.power_off(number(node)?),
+        ["off", node] => rig.power_off(number(node)?)?,
         ["on", node] => rig.power_on(number(node)?)?,
         ["reset", node] => rig.node(number(node)?)?.reset()?,
         ["freeze", node] => rig.node(number(node)?)?.freeze()?,

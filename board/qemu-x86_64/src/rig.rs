@@ -38,6 +38,7 @@ pub struct Rig {
     pub crossover: Lan,
     /// eth0 of both, and the client.
     pub lan: Lan,
+    crossover_in: bool,
     bench: Bench,
 }
 
@@ -60,7 +61,18 @@ impl Rig {
         }
         let client = Client::plug_in(&lan)?;
         let images = [image.clone(), image.clone()];
-        Ok(Self { nodes: [None, None], hardware, images, first: image.clone(), client, cable, crossover, lan, bench })
+        Ok(Self {
+            nodes: [None, None],
+            hardware,
+            images,
+            first: image.clone(),
+            client,
+            cable,
+            crossover,
+            lan,
+            crossover_in: true,
+            bench,
+        })
     }
 
     /// Both get power, and are waited for: until they take commands, see each other, and one of them serves.
@@ -84,14 +96,18 @@ impl Rig {
     /// QEMU cannot be run.
     pub fn power_on(&mut self, end: End) -> Result<()> {
         self.nodes[end] = Some(Appliance::power_on(&self.images[end], &self.hardware[end])?);
-        Ok(())
+        self.show_carrier()
     }
 
     /// Pulls its plug.
-    pub fn power_off(&mut self, end: End) {
+    ///
+    /// # Errors
+    /// The other one's QEMU does not take its carrier away.
+    pub fn power_off(&mut self, end: End) -> Result<()> {
         if let Some(node) = self.nodes[end].take() {
             node.power_off();
         }
+        self.show_carrier()
     }
 
     /// Another root file system for its next boot.
@@ -112,6 +128,7 @@ impl Rig {
         self.nodes = [None, None];
         self.cable.rewire(Wiring::Full);
         self.cable.mend();
+        self.crossover_in = true;
         self.boot()
     }
 
@@ -194,15 +211,15 @@ impl Rig {
         }
     }
 
-    /// When the other end was last given anything of this node's, over any link, before then.
+    /// When the other end was last given a beat or a part of one of this node's, over any link, before then.
     pub fn last_word(&self, from: End, before: Instant) -> Option<Instant> {
-        let over_ethernet = self.crossover.last_frame(self.name(from), before);
+        let over_ethernet = self.crossover.last_beat(self.name(from), before);
         self.cable.last_delivery(from, before).max(over_ethernet)
     }
 
-    /// The longest time since then in which the other end was given nothing of this node's.
+    /// The longest time since then in which the other end was given no beat of this node's.
     pub fn silence(&self, from: End, since: Instant) -> Duration {
-        let mut heard = self.crossover.times(self.name(from), since);
+        let mut heard = self.crossover.beats(self.name(from), since);
         heard.extend(self.cable.tap(since).iter().filter(|one| one.from == from).map(|one| one.at));
         heard.extend([since, now()]);
         heard.sort();
@@ -213,10 +230,14 @@ impl Rig {
     ///
     /// # Errors
     /// QEMU refuses.
-    pub fn set_crossover(&self, up: bool) -> Result<()> {
-        for node in self.nodes.iter().flatten() {
-            node.set_carrier(1, up)?;
-        }
-        Ok(())
+    pub fn set_crossover(&mut self, up: bool) -> Result<()> {
+        self.crossover_in = up;
+        self.show_carrier()
+    }
+
+    /// On a direct cable there is a carrier while both ends have power.
+    fn show_carrier(&self) -> Result<()> {
+        let up = self.crossover_in && self.nodes.iter().all(Option::is_some);
+        self.nodes.iter().flatten().try_for_each(|node| node.set_carrier(1, up))
     }
 }

@@ -39,7 +39,7 @@ fn connections_are_forwarded_before_and_after_the_plug_is_pulled() {
     serves(&rig, 0);
 
     rig.client.begin();
-    rig.power_off(0);
+    rig.power_off(0).unwrap();
     let pulled = now();
     assert!(rig.cable.await_seen(1, SOON, |seen| seen == 0), "its lines fall with its power");
     rig.client.await_owner(rig.mac(1), SOON).unwrap();

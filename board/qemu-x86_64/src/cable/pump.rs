@@ -91,6 +91,7 @@ impl Shared {
 
 impl State {
     fn deliver(&mut self, from: End, sent: &[u8]) {
+        self.sides[from].spoke.get_or_insert_with(now);
         let speeds = [from, 1 - from].map(|end| self.sides[end].baud);
         let mut arriving = if self.cut { Vec::new() } else { self.harm[from].pass(sent) };
         if !arriving.is_empty() && speeds[0] != speeds[1] {

@@ -60,6 +60,7 @@ fn joined() -> Joined {
 #[test]
 fn bytes_arrive_at_the_speed_of_the_line_and_are_on_record() {
     let Joined { cable, mut a, mut b, _bench } = joined();
+    assert_eq!(cable.first_sent(0), None);
     let begin = now();
     a.bytes.write_all(&[7; 1152]).unwrap();
     assert_eq!(b.read(1152), [7; 1152]);
@@ -69,6 +70,7 @@ fn bytes_arrive_at_the_speed_of_the_line_and_are_on_record() {
     assert!(tap.iter().all(|delivery| delivery.from == 0 && delivery.bytes.len() <= 16));
     assert_eq!(cable.last_delivery(0, now()), tap.last().map(|delivery| delivery.at));
     assert_eq!(cable.last_delivery(1, now()), None);
+    assert!(cable.first_sent(0).is_some_and(|at| at >= begin && at <= tap[0].at));
 }
 
 #[test]
@@ -118,10 +120,10 @@ fn nothing_waits_for_who_does_not_read() {
     lost(b"cut", &mut a);
     cable.mend();
     b.tell(0, 115_200);
-    while a.seen() != 0 {}
+    assert!(cable.await_seen(0, SOON, |seen| seen == 0));
     lost(b"closed", &mut a);
     b.tell(RTS, 115_200);
-    while a.seen() == 0 {}
+    assert!(cable.await_seen(0, SOON, |seen| seen == CTS));
     a.bytes.write_all(b"heard").unwrap();
     assert_eq!(b.read(5), b"heard");
     assert_eq!(cable.count(0), Count { sent: 26, delivered: 5, lost: 21, overrun: 0 });

@@ -15,7 +15,7 @@ const THAW: Duration = Duration::from_secs(2);
 
 pub fn plug_pulled(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
     let owner = rig.owner()?;
-    rig.power_off(owner);
+    rig.power_off(owner)?;
     await_move(rig, owner, tale)?;
     rig.power_on(owner)?;
     rig.node(owner)?.await_shell(BOOT)?;

@@ -28,7 +28,7 @@ pub fn rolling(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
 
 fn reflash(rig: &mut Rig, end: End, root: &Path) -> Result<()> {
     rig.node(end)?.run("service heartbeat stop")?.ok()?;
-    rig.power_off(end);
+    rig.power_off(end)?;
     rig.flash(end, root.into());
     rig.power_on(end)?;
     let node = rig.node(end)?;
