@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lubdub_lab::Result;
+use lubdub_lab::{End, Result};
 
 use super::{Tale, await_move};
 use crate::appliance::BOOT;
@@ -57,15 +57,21 @@ pub fn panic(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
     let count = node.qmp().count();
     node.run("(sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &")?.ok()?;
     node.await_event(count, "RESET", SOON)?;
-    await_move(rig, owner, tale)?;
-    rig.node(owner)?.await_shell(BOOT)?;
-    Ok(())
+    return_of(rig, owner, tale)
 }
 
 pub fn reset(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
     let owner = rig.owner()?;
     rig.node(owner)?.reset()?;
-    await_move(rig, owner, tale)?;
+    return_of(rig, owner, tale)
+}
+
+/// A machine that is back before deadtime is over may have its group again, since its new run says that it has nothing.
+fn return_of(rig: &mut Rig, owner: End, tale: &mut Tale) -> Result<()> {
     rig.node(owner)?.await_shell(BOOT)?;
-    Ok(())
+    if rig.settle()? == owner {
+        tale.note = "back before deadtime".into();
+        return Ok(());
+    }
+    await_move(rig, owner, tale)
 }
