@@ -124,6 +124,14 @@ impl Gate {
         Ok(gate)
     }
 
+    /// Deletes the tables for these VIPs, if a former life has left any.
+    ///
+    /// # Errors
+    /// The kernel refused, in words.
+    pub fn clear(vips: &[IpAddr]) -> Result<(), String> {
+        Self::unbuilt(vips)?.remove()
+    }
+
     fn unbuilt(vips: &[IpAddr]) -> Result<Self, String> {
         let mut kernel = Nfnetlink::new().map_err(|error| unsupported(&error))?;
         let generation = kernel.generation().map_err(|error| unsupported(&error))?;

@@ -73,7 +73,7 @@ pub fn guard(config: &Config<'_>, guarantee: &Guarantee) -> Guard {
 pub fn prepare(resources: &mut Resources, config: &Config<'_>, gate: Option<Gate>) -> Result<Option<String>, String> {
     prepare_with(resources, config, gate, || {
         // Nothing is loaded only to look.
-        if Path::new(NF_TABLES).exists() { Gate::open(&[]).and_then(Gate::remove) } else { Ok(()) }
+        if Path::new(NF_TABLES).exists() { Gate::clear(&vips(config)) } else { Ok(()) }
     })
 }
 

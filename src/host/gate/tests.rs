@@ -81,6 +81,19 @@ fn answers_while_open_and_says_nothing_while_closed() {
 }
 
 #[test]
+fn what_a_former_life_closed_is_open_again_when_it_is_cleared() {
+    with_lan(|lan| {
+        let mut former = open();
+        former.close(vip(0)).unwrap();
+        drop(former);
+        assert!(!lan.answers(vip(0)), "the tables outlive the daemon");
+        Gate::clear(&all()).unwrap();
+        assert!(lan.answers(vip(0)), "cleared");
+        Gate::clear(&all()).unwrap();
+    });
+}
+
+#[test]
 fn one_address_does_not_open_another() {
     with_lan(|lan| {
         let mut gate = open();
