@@ -192,7 +192,7 @@ fn both_cut_both_say_so_and_the_exit_code_too() -> Result<()> {
     lab.cut_heartbeats()?;
     says(two, "ALARM split suspected: every heartbeat link has been silent for")?;
     says(two, "ALARM group 192.168.20.100/24/eth0: not taken over: its VIP is in use")?;
-    one.await_status(SOON, |status| status.peer.state == "dead")?;
+    one.await_status(SOON, |status| status.peer.state == "split-suspected")?;
     for node in lab.nodes() {
         assert_eq!(lubdub_cluster_tests::exit_code(node, "lubdub status")?, Some(1));
     }
