@@ -745,7 +745,7 @@ impl Group {
             // It runs here already: the peer must say that it may go on.
             state if self.leftover.is_some() => (!state.holds()).then_some(false),
             // A peer that has lost the service LAN: for one that does not see it either nothing would be won.
-            State::Giving if is_offered_blindly(theirs, scene.peer_blind) => self.sight.is_open().then_some(false),
+            State::Giving if is_offered_blindly(theirs, scene.peer_blind) => self.sight.is_proved().then_some(false),
             State::Giving => Some(theirs.ordered),
             State::Stopped | State::Failed => {
                 Some(theirs.ordered && !theirs.ask || self.ask.is_some_and(|ask| ask.ordered))

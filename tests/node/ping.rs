@@ -177,3 +177,35 @@ fn a_group_that_was_ordered_here_moves_too_and_stays_where_it_went_without_auto_
     pair.run(MS(60_000));
     assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(0)), "{}", pair.story());
 }
+
+/// What an earlier looking has proved is no proof for this one: the shell tells anew what the eyes are when it begins, and
+/// by then nothing may have been asked for.
+#[test]
+fn eyes_that_were_open_when_something_else_was_looked_for_prove_nothing() {
+    let mut pair = settled();
+    let before = moves(&pair);
+    // Their one ping node dies: node1 says so first.
+    pair.see(1, Eyes::Open);
+    pair.see(0, Eyes::Silent);
+    pair.until(MS(100), |pair| pair.is_looking(1));
+    pair.see(1, Eyes::Closed);
+    pair.run(MS(900));
+    pair.see(1, Eyes::Silent);
+    pair.run(MS(20_000));
+    assert_eq!(moves(&pair), before, "{}", pair.story());
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+}
+
+/// The same with a stop that takes as long as the other node needs to notice: nobody would have the group then.
+#[test]
+fn a_ping_node_that_dies_leaves_no_group_without_an_owner() {
+    let mut pair = settled();
+    pair.step_time = MS(1000);
+    pair.see(0, Eyes::Silent);
+    pair.until(MS(100), |pair| pair.is_looking(1));
+    pair.see(1, Eyes::Closed);
+    pair.run(MS(900));
+    pair.see(1, Eyes::Silent);
+    pair.run(MS(20_000));
+    assert_eq!(pair.owner(0), Some(0), "{}", pair.story());
+}
