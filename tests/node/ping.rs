@@ -209,3 +209,25 @@ fn a_ping_node_that_dies_leaves_no_group_without_an_owner() {
     pair.run(MS(20_000));
     assert_eq!(pair.owner(0), Some(0), "{}", pair.story());
 }
+
+/// An ask that was open for a failback is no proof of what the offer asks for, and F is not cut short by it.
+#[test]
+fn an_ask_that_waits_for_its_failback_is_no_answer_to_the_offer() {
+    let mut pair = settled();
+    for _ in 0..2 {
+        pair.power_off(0);
+        pair.run(MS(2_000));
+        pair.boot(0);
+        pair.until(MS(60_000), |pair| pair.owner(0) == Some(0));
+    }
+    pair.power_off(0);
+    pair.run(MS(2_000));
+    pair.boxes[0].eyes = Eyes::Closed;
+    pair.boot(0);
+    // F is 12 s for the holder, and 3 s for the one that asks.
+    pair.run(MS(6_000));
+    assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
+    pair.see(1, Eyes::Silent);
+    pair.run(MS(1_000));
+    assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
+}
