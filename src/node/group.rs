@@ -488,7 +488,8 @@ impl Group {
         } else if !scene.willing {
             self.down(Verb::Stop, Cause::Leaving, fx);
         } else if let Some(cause) = self.may_give(scene) {
-            if cause == Cause::Failback {
+            let offered = self.wish.is_none() && self.state == State::Giving;
+            if cause == Cause::Failback || offered {
                 self.remember_failback(scene.now);
             }
             self.down(Verb::Stop, cause, fx);
@@ -506,13 +507,20 @@ impl Group {
         let lost = self.is_blind(scene) && self.sight.lost_at(scene.deadtime).is_some_and(|at| at <= scene.now);
         let able = scene.peer_sees && scene.theirs.is_some_and(|theirs| theirs.state == State::Stopped);
         match self.state {
-            State::Held if lost && able => {
+            State::Held if lost && able && self.has_rested(scene) => {
                 self.offered = scene.next_seq;
                 self.turn(State::Giving, Cause::LanLost, fx);
             }
             State::Giving if self.wish.is_none() && !(lost && able) => self.turn(State::Held, Cause::LanNoBetter, fx),
             _ => {}
         }
+    }
+
+    /// L4: what was given away lately is not offered again before it was held here for a while, longer each time. A `ping`
+    /// node that answers now this node and now the other one does not move it for ever.
+    fn has_rested(&self, scene: &Scene<'_>) -> bool {
+        let lately = self.failbacks.iter().any(|at| scene.now < *at + FAILBACK_MEMORY);
+        !lately || self.failback_at(scene.now, self.acquired, scene.initdead) <= scene.now
     }
 
     /// The peer holds nothing: a claim without consent is one no longer. While it was not heard it may have answered for
@@ -918,7 +926,8 @@ impl Group {
             out.word(u64::from(number));
         }
         out.word(u64::from(*failed_stops));
-        out.word(lens.fresh(Some(*acquired), lens.timing.deadtime));
+        let counts = if failbacks.is_empty() { lens.timing.deadtime } else { FAILBACK_MEMORY };
+        out.word(lens.fresh(Some(*acquired), counts));
         out.count(own, if *state == State::Giving { *offered } else { 0 });
         maybe(out, *retry_at, |out, at| out.word(lens.until(at)));
         out.word(lens.until(*quiet_until));

@@ -231,3 +231,25 @@ fn an_ask_that_waits_for_its_failback_is_no_answer_to_the_offer() {
     pair.run(MS(1_000));
     assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
 }
+
+/// L4: a ping node that answers now one and now the other moves a group less and less often.
+#[test]
+fn a_ping_node_that_flaps_between_the_two_is_damped() {
+    let mut pair = Pair::new();
+    pair.guard = Guard { lease: Some(MS(279)), outlast: true, probes: true, fencing: false };
+    pair.auto_failback = false;
+    pair.boot(0);
+    pair.boot(1);
+    pair.run(MS(5000));
+    let before = moves(&pair);
+    for _ in 0..75 {
+        for side in [0, 1] {
+            pair.see(1 - side, Eyes::Open);
+            pair.run(MS(3_500));
+            pair.see(side, Eyes::Silent);
+            pair.run(MS(500));
+        }
+    }
+    // Of two groups, in ten minutes: 3, 6, 12, ... seconds on each side.
+    assert!(moves(&pair) - before <= 2 * 14, "{}", moves(&pair) - before);
+}
