@@ -52,10 +52,11 @@ impl Asked {
         self.last.filter(|_| self.rounds >= ASKED_MIN).map(|last| last + span)
     }
 
-    /// Whether it is to be said now: at once, and again after each `pause`.
+    /// Whether it is to be said now: at once, and again after each `pause`, also where the questions stop and begin again:
+    /// anybody can send them.
     pub fn is_news(&mut self, now: Instant, asks: bool, pause: Duration) -> bool {
         let due = asks && self.again.is_none_or(|at| at <= now);
-        self.again = if due { Some(now + pause) } else { self.again.filter(|_| asks) };
+        self.again = if due { Some(now + pause) } else { self.again.filter(|at| asks || now < *at) };
         due
     }
 

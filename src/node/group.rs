@@ -148,6 +148,11 @@ pub(super) struct Group {
     given: bool,
     granted: bool,
     provisional: bool,
+    /// When it was acquired last.
+    acquired: Instant,
+    /// The first beat that offers it for want of the service LAN: an ask that knows nothing of it was opened for another
+    /// reason, and proves nothing.
+    offered: u64,
     /// The peer was not heard for a while since it is held here.
     unseen: bool,
     /// The claim, fixed when the group was acquired.
@@ -191,6 +196,8 @@ impl Group {
             given: false,
             granted: false,
             provisional: false,
+            acquired: Instant::ZERO,
+            offered: 0,
             unseen: false,
             term: Term(0),
             seen: Term(0),
@@ -231,6 +238,11 @@ impl Group {
 
     pub fn shown_term(&self) -> Term {
         if self.state.holds() { self.term } else { self.seen }
+    }
+
+    /// Whether what was heard then may be a rival's word: what the peer said before this node's claim, the claim has answered.
+    pub fn is_rival_since(&self, heard: Instant) -> bool {
+        heard >= self.acquired
     }
 
     pub fn is_preferred(&self) -> bool {
@@ -279,6 +291,8 @@ impl Group {
     pub fn session_ended(&mut self) {
         self.granted = false;
         self.ask = None;
+        // Every beat of the next one says what is offered.
+        self.offered = 0;
     }
 
     pub fn deadlines(&self, guard: &Guard, deadtime: Duration) -> impl Iterator<Item = Instant> {
@@ -448,7 +462,7 @@ impl Group {
     fn rest(&mut self, scene: &Scene<'_>, fx: &mut Effects) {
         self.review_grant(scene);
         match self.may_start(scene, fx) {
-            Some(cause) => self.start(cause, fx),
+            Some(cause) => self.start(cause, scene.now, fx),
             None => {
                 self.review_ask(scene);
                 self.answer(scene);
@@ -474,7 +488,8 @@ impl Group {
         } else if !scene.willing {
             self.down(Verb::Stop, Cause::Leaving, fx);
         } else if let Some(cause) = self.may_give(scene) {
-            if cause == Cause::Failback {
+            let offered = self.wish.is_none() && self.state == State::Giving;
+            if cause == Cause::Failback || offered {
                 self.remember_failback(scene.now);
             }
             self.down(Verb::Stop, cause, fx);
@@ -492,10 +507,20 @@ impl Group {
         let lost = self.is_blind(scene) && self.sight.lost_at(scene.deadtime).is_some_and(|at| at <= scene.now);
         let able = scene.peer_sees && scene.theirs.is_some_and(|theirs| theirs.state == State::Stopped);
         match self.state {
-            State::Held if lost && able => self.turn(State::Giving, Cause::LanLost, fx),
+            State::Held if lost && able && self.has_rested(scene) => {
+                self.offered = scene.next_seq;
+                self.turn(State::Giving, Cause::LanLost, fx);
+            }
             State::Giving if self.wish.is_none() && !(lost && able) => self.turn(State::Held, Cause::LanNoBetter, fx),
             _ => {}
         }
+    }
+
+    /// L4: what was given away lately is not offered again before it was held here for a while, longer each time. A `ping`
+    /// node that answers now this node and now the other one does not move it for ever.
+    fn has_rested(&self, scene: &Scene<'_>) -> bool {
+        let lately = self.failbacks.iter().any(|at| scene.now < *at + FAILBACK_MEMORY);
+        !lately || self.failback_at(scene.now, self.acquired, scene.initdead) <= scene.now
     }
 
     /// The peer holds nothing: a claim without consent is one no longer. While it was not heard it may have answered for
@@ -536,7 +561,7 @@ impl Group {
         };
         self.leftover = None;
         match cause {
-            Some(cause) => self.start(cause, fx),
+            Some(cause) => self.start(cause, scene.now, fx),
             None => {
                 self.ask = None;
                 self.begin(Verb::Drop, fx);
@@ -566,7 +591,7 @@ impl Group {
         let firm = scene.last_word.is_some_and(|word| word.state.holds() && !word.provisional);
         let keeps = self.sight.answered_for(scene.now) >= scene.keepalive.max(PROBE_PAUSE).times(2);
         let weaker = self.provisional && (firm || keeps || !self.setup.preferred);
-        let answered = !scene.two_way && self.sight.answered_within(scene.now, scene.deadtime);
+        let answered = self.sight.answered_within(scene.now, scene.deadtime);
         (weaker && answered).then_some(Cause::Answered)
     }
 
@@ -689,7 +714,7 @@ impl Group {
         theirs.state.is_down() && theirs.granted && scene.echo >= ask.since && scene.echo_young
     }
 
-    fn start(&mut self, cause: Cause, fx: &mut Effects) {
+    fn start(&mut self, cause: Cause, now: Instant, fx: &mut Effects) {
         let claim = matches!(cause, Cause::Silence(_) | Cause::Unplugged(_) | Cause::Fenced | Cause::Adopted);
         let evidence = claim || cause == Cause::Goodbye;
         self.tried = self.state == State::Failed && evidence;
@@ -697,6 +722,7 @@ impl Group {
         self.term = if claim { self.seen.next() } else { self.seen.later(Term(1)) };
         self.seen = self.term;
         self.provisional = claim;
+        self.acquired = now;
         (self.granted, self.given) = (false, false);
         (self.hold, self.unseen) = (None, false);
         self.sight.reset();
@@ -745,7 +771,7 @@ impl Group {
             // It runs here already: the peer must say that it may go on.
             state if self.leftover.is_some() => (!state.holds()).then_some(false),
             // A peer that has lost the service LAN: for one that does not see it either nothing would be won.
-            State::Giving if is_offered_blindly(theirs, scene.peer_blind) => self.sight.is_open().then_some(false),
+            State::Giving if is_offered_blindly(theirs, scene.peer_blind) => self.sight.is_proved().then_some(false),
             State::Giving => Some(theirs.ordered),
             State::Stopped | State::Failed => {
                 Some(theirs.ordered && !theirs.ask || self.ask.is_some_and(|ask| ask.ordered))
@@ -778,7 +804,8 @@ impl Group {
     /// RELEASE: whether a held group is to be stopped for the peer's ask.
     fn may_give(&self, scene: &Scene<'_>) -> Option<Cause> {
         let theirs = scene.theirs.filter(|theirs| scene.fresh && theirs.ask)?;
-        if theirs.ordered || self.state == State::Giving {
+        let knows = self.wish.is_some() || scene.echo >= self.offered;
+        if theirs.ordered || self.state == State::Giving && knows {
             return Some(Cause::Handover);
         }
         (!self.setup.preferred && !self.ordered && self.is_failback_due(scene)).then_some(Cause::Failback)
@@ -859,6 +886,8 @@ impl Group {
             given,
             granted,
             provisional,
+            acquired,
+            offered,
             unseen,
             term,
             seen,
@@ -897,6 +926,9 @@ impl Group {
             out.word(u64::from(number));
         }
         out.word(u64::from(*failed_stops));
+        let counts = if failbacks.is_empty() { lens.timing.deadtime } else { FAILBACK_MEMORY };
+        out.word(lens.fresh(Some(*acquired), counts));
+        out.count(own, if *state == State::Giving { *offered } else { 0 });
         maybe(out, *retry_at, |out, at| out.word(lens.until(at)));
         out.word(lens.until(*quiet_until));
         failbacks.iter().for_each(|at| out.word(lens.until(*at + FAILBACK_MEMORY)));

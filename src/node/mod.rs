@@ -641,7 +641,7 @@ impl Node {
         let scene = Scene {
             now,
             theirs: word.filter(|_| alive),
-            rival: word.filter(|_| heard),
+            rival: word.filter(|_| alive || heard && news.is_some_and(|news| group.is_rival_since(news.at))),
             fresh: news.is_some_and(|news| now < news.at + keepalive.times(2) && news.echo >= peer.stall_floor),
             echo: news.map_or(0, |news| news.echo),
             echo_young: link::within(news.and_then(|news| news.echo_sent), now, deadtime - keepalive),

@@ -60,6 +60,12 @@ impl Sight {
         self.eyes == Eyes::Open
     }
 
+    /// It is open, and that was told of the present looking, before the first probe: what an earlier one has proved may have
+    /// been over for days.
+    pub fn is_proved(&self) -> bool {
+        self.is_open() && (self.first.is_some() || self.answered_since.is_some())
+    }
+
     /// The service LAN is out of reach.
     pub fn is_cut(&self) -> bool {
         matches!(self.eyes, Eyes::Cut | Eyes::Silent)

@@ -490,3 +490,65 @@ fn two_that_take_at_the_same_moment_hear_each_other_on_the_lan() {
     let owners = |group| (pair.holding(0, group), pair.holding(1, group));
     assert_eq!([owners(0), owners(1)], [(true, false), (false, true)], "{}", pair.story());
 }
+
+/// A deaf owner whose power fails with its last beat on the way: what it said is no rival of the claim that follows.
+#[test]
+fn a_last_beat_of_a_deaf_owner_does_not_make_its_heir_start_again_and_again() {
+    for deaf in [false, true] {
+        let mut pair = settled();
+        if deaf {
+            pair.cut[1].fill(true);
+            pair.run(MS(2_000));
+            assert!(pair.holding(0, 0), "{}", pair.story());
+        }
+        let begin = pair.now;
+        let sent = pair.frames[0].len();
+        pair.until(MS(200), |pair| pair.frames[0].len() >= sent + 2);
+        pair.power_off(0);
+        for link in [0, 1] {
+            pair.tell(1, Input::Line { link, lost: true });
+        }
+        pair.run(MS(5_000));
+        assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
+        assert_eq!(pair.starts(1, 0, begin), 1, "deaf {deaf}: {}", pair.story());
+        assert!(!pair.has_event(1, |event| matches!(event, Event::Kept { .. })), "deaf {deaf}: {}", pair.story());
+    }
+}
+
+/// Anybody on the LAN can send a probe in the peer's name: that fills no log.
+#[test]
+fn forged_questions_that_come_and_go_do_not_fill_the_log() {
+    let mut pair = settled();
+    pair.power_off(1);
+    pair.run(MS(5_000));
+    let before = pair.boxes[0].events.len();
+    for _ in 0..20 {
+        for _ in 0..ASKED_MIN {
+            pair.tell(0, Input::Asked { group: 0 });
+            pair.run(MS(10));
+        }
+        pair.run(MS(600));
+    }
+    let asked = pair.boxes[0].events[before..].iter().filter(|(_, event)| matches!(event, Event::Asked { .. })).count();
+    assert!(asked <= 1 + 14 / 6, "{asked}: {}", pair.story());
+}
+
+/// HEAL 3 does not wait for the beat that came with the loss of the lines to grow old.
+#[test]
+fn who_took_it_with_a_beat_on_its_way_yields_as_soon_as_the_vip_is_answered() {
+    let mut pair = settled();
+    let sent = pair.frames[0].len();
+    pair.until(MS(200), |pair| pair.frames[0].len() >= sent + 2);
+    pair.cut_all(true);
+    pair.lan_cut = true;
+    for side in [0, 1] {
+        for link in [0, 1] {
+            pair.tell(side, Input::Line { link, lost: true });
+        }
+    }
+    pair.until(MS(60), |pair| pair.holding(1, 0));
+    pair.run(MS(20));
+    pair.lan_cut = false;
+    let span = pair.until(MS(1_000), |pair| !pair.holding(1, 0) && !pair.holding(0, 1));
+    assert!(span <= MS(50), "{span:?}: {}", pair.story());
+}

@@ -213,6 +213,11 @@ impl Pair {
         }
     }
 
+    /// Whether it asks for a VIP.
+    pub fn is_looking(&self, side: Side) -> bool {
+        self.boxes[side].looking != 0
+    }
+
     /// Power fails: nothing is left of it.
     pub fn power_off(&mut self, side: Side) {
         self.kill(side);

@@ -177,3 +177,79 @@ fn a_group_that_was_ordered_here_moves_too_and_stays_where_it_went_without_auto_
     pair.run(MS(60_000));
     assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(0)), "{}", pair.story());
 }
+
+/// What an earlier looking has proved is no proof for this one: the shell tells anew what the eyes are when it begins, and
+/// by then nothing may have been asked for.
+#[test]
+fn eyes_that_were_open_when_something_else_was_looked_for_prove_nothing() {
+    let mut pair = settled();
+    let before = moves(&pair);
+    // Their one ping node dies: node1 says so first.
+    pair.see(1, Eyes::Open);
+    pair.see(0, Eyes::Silent);
+    pair.until(MS(100), |pair| pair.is_looking(1));
+    pair.see(1, Eyes::Closed);
+    pair.run(MS(900));
+    pair.see(1, Eyes::Silent);
+    pair.run(MS(20_000));
+    assert_eq!(moves(&pair), before, "{}", pair.story());
+    assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+}
+
+/// The same with a stop that takes as long as the other node needs to notice: nobody would have the group then.
+#[test]
+fn a_ping_node_that_dies_leaves_no_group_without_an_owner() {
+    let mut pair = settled();
+    pair.step_time = MS(1000);
+    pair.see(0, Eyes::Silent);
+    pair.until(MS(100), |pair| pair.is_looking(1));
+    pair.see(1, Eyes::Closed);
+    pair.run(MS(900));
+    pair.see(1, Eyes::Silent);
+    pair.run(MS(20_000));
+    assert_eq!(pair.owner(0), Some(0), "{}", pair.story());
+}
+
+/// An ask that was open for a failback is no proof of what the offer asks for, and F is not cut short by it.
+#[test]
+fn an_ask_that_waits_for_its_failback_is_no_answer_to_the_offer() {
+    let mut pair = settled();
+    for _ in 0..2 {
+        pair.power_off(0);
+        pair.run(MS(2_000));
+        pair.boot(0);
+        pair.until(MS(60_000), |pair| pair.owner(0) == Some(0));
+    }
+    pair.power_off(0);
+    pair.run(MS(2_000));
+    pair.boxes[0].eyes = Eyes::Closed;
+    pair.boot(0);
+    // F is 12 s for the holder, and 3 s for the one that asks.
+    pair.run(MS(6_000));
+    assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
+    pair.see(1, Eyes::Silent);
+    pair.run(MS(1_000));
+    assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
+}
+
+/// L4: a ping node that answers now one and now the other moves a group less and less often.
+#[test]
+fn a_ping_node_that_flaps_between_the_two_is_damped() {
+    let mut pair = Pair::new();
+    pair.guard = Guard { lease: Some(MS(279)), outlast: true, probes: true, fencing: false };
+    pair.auto_failback = false;
+    pair.boot(0);
+    pair.boot(1);
+    pair.run(MS(5000));
+    let before = moves(&pair);
+    for _ in 0..75 {
+        for side in [0, 1] {
+            pair.see(1 - side, Eyes::Open);
+            pair.run(MS(3_500));
+            pair.see(side, Eyes::Silent);
+            pair.run(MS(500));
+        }
+    }
+    // Of two groups, in ten minutes: 3, 6, 12, ... seconds on each side.
+    assert!(moves(&pair) - before <= 2 * 14, "{}", moves(&pair) - before);
+}
