@@ -134,8 +134,6 @@ impl World {
         if it.read_again() {
             // To the oracle another life: what was said before the reload was said by somebody else.
             it.life += 1;
-            let life = it.life;
-            self.after(self.scenario.deadtime(), What::PutsBack { side, life });
         }
         if self.timeline.has_frames() {
             let keys = self.boxes.each_ref().map(|it| it.read.keys.iter().map(|(id, _)| *id).collect::<Vec<_>>());
