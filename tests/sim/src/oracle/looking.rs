@@ -64,11 +64,14 @@ impl Oracle {
         }
     }
 
-    /// A node is told that its peer asks for a VIP. What comes at once is one round.
+    /// A node is told that its peer asks for a VIP. What comes at once is one round, but what comes after the peer's last
+    /// word has been asked since, whenever its round began.
     pub fn asked(&mut self, scene: &Scene<'_>, side: Side) {
         let local = scene.local(side);
-        let asked = &mut self.watches[side].asked;
-        if asked.back().is_some_and(|last| local.since(*last) < PROBE_WAIT.part(2)) {
+        let watch = &mut self.watches[side];
+        let since = watch.life_at.unwrap_or(watch.born);
+        let asked = &mut watch.asked;
+        if asked.back().is_some_and(|last| *last >= since && local.since(*last) < PROBE_WAIT.part(2)) {
             return;
         }
         if asked.len() == ASKED_MIN {
