@@ -58,7 +58,11 @@ impl World {
                 oracle.line(&scene, side, usize::from(link), lost);
                 Input::Line { link, lost }
             }
-            Report::Fenced => Input::Fenced,
+            Report::Fenced => {
+                let (oracle, scene) = self.watch();
+                oracle.fenced(&scene, side);
+                Input::Fenced
+            }
         };
         self.tell(side, input);
         true

@@ -3,7 +3,7 @@
 use super::{Oracle, Scene, roughly};
 use crate::Side;
 use lubdub::lease;
-use lubdub::node::{By, Eyes, Groups, Hold};
+use lubdub::node::{By, Eyes, Groups, Hold, PeerState};
 use lubdub::time::{Duration, Instant};
 use std::collections::VecDeque;
 
@@ -109,9 +109,10 @@ impl Oracle {
         self.watches[side].lost[link] = lost.then_some(local);
     }
 
-    /// A device has switched the other node off.
-    pub fn fenced(&mut self, _scene: &Scene<'_>, side: Side) {
-        self.watches[side].fenced = true;
+    /// A node is told that a device has switched the other one off: evidence until it hears that one, where it takes it for
+    /// alive none at all.
+    pub fn fenced(&mut self, scene: &Scene<'_>, side: Side) {
+        self.watches[side].fenced = scene.node(side).is_some_and(|node| node.peer() != PeerState::Alive);
     }
 
     /// S of the peer's lease, which a takeover by silence outlasts.
