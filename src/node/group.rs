@@ -71,6 +71,8 @@ pub(super) struct Scene<'a> {
     pub goodbye: Option<&'a GroupWord>,
     /// So lately that it cannot have come back unheard.
     pub left_lately: bool,
+    /// Silence alone has lasted long enough for a takeover, whoever else may be there.
+    pub waited: bool,
     /// Every link was read in this turn.
     pub swept: bool,
     /// The newest word of the session, however old.
@@ -621,13 +623,14 @@ impl Group {
     }
 
     /// A goodbye that could not be used at once, since this node was blind, say, is one of a run that is over: the next may
-    /// hold the group already. The VIP tells, as after silence; where none can be asked for, only silence is left.
+    /// hold the group already. The VIP tells, as after silence; where none can be asked for, only silence is left, as long
+    /// and with as few strangers as ever.
     fn may_believe_goodbye(&self, scene: &Scene<'_>, fx: &mut Effects) -> bool {
         if scene.left_lately {
             return true;
         }
         let asked = self.setup.has_vip && scene.guard.probes;
-        let silent = self.look(Instant::ZERO, scene).is_ok() && (asked || scene.silent >= scene.deadtime);
+        let silent = self.look(Instant::ZERO, scene).is_ok() && (asked || scene.waited);
         fx.judge |= silent && !scene.swept;
         silent && scene.swept
     }

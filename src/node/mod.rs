@@ -650,6 +650,7 @@ impl Node {
             unheard: session.is_some_and(|session| session.is_unheard(keepalive.times(2))),
             goodbye: word.filter(|_| peer.goodbye_at(setup, group.has_vip()).is_some_and(|at| at <= now)),
             left_lately: peer.left_lately(now, setup),
+            waited: now >= peer.takeover_at(now, setup, group.has_vip(), group.is_granted()),
             swept,
             last_word: word,
             warrant: weigh(peer, setup, now, (group.has_vip(), group.is_granted()), swept),

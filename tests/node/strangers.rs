@@ -1,7 +1,7 @@
 //! Strangers of whom nobody can tell whether they are there or a recording of them is.
 
 use crate::pair::{MS, Pair};
-use lubdub::node::{Input, LinkKind, PeerState, Untrusted};
+use lubdub::node::{Input, LinkKind, Order, PeerState, Untrusted};
 
 #[test]
 fn garbage_on_ethernet_delays_a_takeover_by_one_initdead_at_most_and_strangers_on_the_cable_forbid_it() {
@@ -28,6 +28,29 @@ fn garbage_on_ethernet_delays_a_takeover_by_one_initdead_at_most_and_strangers_o
             assert_eq!(pair.peer(1), PeerState::Untrusted(Untrusted::WrongKey));
         }
     }
+}
+
+/// A goodbye that strangers have kept from being used is one of a run that may be over: they may be the next one, with
+/// another key. It is worth no more than silence, which they delay by one initdead after deadtime.
+#[test]
+fn a_goodbye_that_garbage_on_ethernet_has_outlived_counts_no_more_than_silence() {
+    let mut pair = Pair::settled();
+    pair.power_off(0);
+    pair.run(MS(1000));
+    pair.secret[0] = "other";
+    pair.boot(0);
+    pair.run(MS(500));
+    let (_, _, hello) = pair.frames[0].iter().rev().find(|(_, link, _)| *link == 1).unwrap().clone();
+    let mut pair = Pair::settled();
+    pair.tell(1, Input::Bytes { link: 1, bytes: &hello });
+    let said = pair.now;
+    pair.tell(0, Input::Order(Order::Leave));
+    while pair.now < said + MS(30_000) && pair.owner(0) != Some(1) {
+        pair.tell(1, Input::Bytes { link: 1, bytes: &hello });
+        pair.run(MS(50));
+    }
+    let took = pair.now.since(said);
+    assert!(took >= MS(3250) && took <= MS(3450), "{took:?}\n{}", pair.story());
 }
 
 #[test]

@@ -271,10 +271,10 @@ impl Appliance {
 }
 
 impl Files {
-    /// The peer signs beats with a listed key: those of before are forgotten.
-    pub fn forget_keys(&mut self, mut keys: impl Iterator<Item = u8>) {
+    /// The peer signs beats with a key: where it is a listed one, those of before are forgotten.
+    pub fn forget_keys(&mut self, key: Option<u8>) {
         let listed = |id: u8| self.keys[..self.listed.min(self.keys.len())].iter().any(|(key, _)| *key == id);
-        if self.keys.len() > self.listed && keys.any(listed) {
+        if self.keys.len() > self.listed && key.is_some_and(listed) {
             self.keys.truncate(self.listed);
         }
     }

@@ -66,8 +66,6 @@ impl World {
         self.relate(format_args!("node{} is fenced", 2 - side));
         self.cut_power(1 - side);
         self.boxes[side].reports.push_back(Report::Fenced);
-        let (oracle, scene) = self.watch();
-        oracle.fenced(&scene, side);
         self.turn(side);
     }
 

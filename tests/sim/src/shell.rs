@@ -58,7 +58,11 @@ impl World {
                 oracle.line(&scene, side, usize::from(link), lost);
                 Input::Line { link, lost }
             }
-            Report::Fenced => Input::Fenced,
+            Report::Fenced => {
+                let (oracle, scene) = self.watch();
+                oracle.fenced(&scene, side);
+                Input::Fenced
+            }
         };
         self.tell(side, input);
         true
@@ -135,8 +139,9 @@ impl World {
                 Parcel::Whole(frame) => Some(frame).filter(|frame| frame.from != side),
                 Parcel::Raw(_) => None,
             });
-            let keys = others.filter(|frame| before.has_heard(node, link, frame)).filter_map(|frame| frame.key());
-            it.read.forget_keys(keys);
+            // A recording with the same number may have come with it: what was heard is the one sent last.
+            let heard = others.filter(|frame| before.has_heard(node, link, frame)).max_by_key(|frame| frame.number);
+            it.read.forget_keys(heard.and_then(|frame| frame.key()));
             let (oracle, scene) = self.watch();
             oracle.delivered(&scene, side, link, &parcels, &before);
             self.drain(side);

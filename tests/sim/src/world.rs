@@ -57,11 +57,6 @@ pub(crate) enum What {
         side: Side,
         sent: Instant,
     },
-    /// A shell puts back the VIPs that lapsed while its daemon was frozen.
-    PutsBack {
-        side: Side,
-        life: u32,
-    },
     Orders {
         side: Side,
         order: Order,
@@ -399,7 +394,6 @@ impl World {
                 self.after(Duration::from_millis(1), What::Boots { side, life, mask: None });
             }
             What::Lapses { side, sent } => self.lapse(side, sent),
-            What::PutsBack { side, life } if self.boxes[side].life == life => self.put_back(side),
             What::Orders { side, order } => self.order(side, order),
             What::Incident { recurs } => self.incident(recurs),
             What::Forges { to, link, times } => self.forge(to, link, times),

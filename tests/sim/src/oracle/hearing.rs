@@ -122,6 +122,7 @@ impl Oracle {
         watch.accepted_before = watch.accepted_at;
         watch.accepted_at = Some(local);
         watch.accepted = Some(frame.clone());
+        watch.fenced = false;
         let words = frame.beat.iter().flat_map(|beat| &beat.groups);
         for (word, failed_at) in words.zip(&mut watch.peer_failed_at) {
             if word.state == State::Failed {

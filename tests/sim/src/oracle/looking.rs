@@ -3,7 +3,7 @@
 use super::{Oracle, Scene, roughly};
 use crate::Side;
 use lubdub::lease;
-use lubdub::node::{By, Eyes, Groups, Hold};
+use lubdub::node::{By, Eyes, Groups, Hold, PeerState};
 use lubdub::time::{Duration, Instant};
 use std::collections::VecDeque;
 
@@ -64,11 +64,14 @@ impl Oracle {
         }
     }
 
-    /// A node is told that its peer asks for a VIP. What comes at once is one round.
+    /// A node is told that its peer asks for a VIP. What comes at once is one round, but what comes after the peer's last
+    /// word has been asked since, whenever its round began.
     pub fn asked(&mut self, scene: &Scene<'_>, side: Side) {
         let local = scene.local(side);
-        let asked = &mut self.watches[side].asked;
-        if asked.back().is_some_and(|last| local.since(*last) < PROBE_WAIT.part(2)) {
+        let watch = &mut self.watches[side];
+        let since = watch.life_at.unwrap_or(watch.born);
+        let asked = &mut watch.asked;
+        if asked.back().is_some_and(|last| *last >= since && local.since(*last) < PROBE_WAIT.part(2)) {
             return;
         }
         if asked.len() == ASKED_MIN {
@@ -106,9 +109,10 @@ impl Oracle {
         self.watches[side].lost[link] = lost.then_some(local);
     }
 
-    /// A device has switched the other node off.
-    pub fn fenced(&mut self, _scene: &Scene<'_>, side: Side) {
-        self.watches[side].fenced = true;
+    /// A node is told that a device has switched the other one off: evidence until it hears that one, where it takes it for
+    /// alive none at all.
+    pub fn fenced(&mut self, scene: &Scene<'_>, side: Side) {
+        self.watches[side].fenced = scene.node(side).is_some_and(|node| node.peer() != PeerState::Alive);
     }
 
     /// S of the peer's lease, which a takeover by silence outlasts.

@@ -5,6 +5,7 @@ use crate::appliance::Frozen;
 use crate::kind::Kind;
 use crate::timeline::span;
 use crate::world::{What, World};
+use lubdub::node::Input;
 use lubdub::time::{Duration, Instant};
 
 impl World {
@@ -104,7 +105,6 @@ impl World {
     pub(crate) fn thaw(&mut self, side: Side) {
         let Some(frozen) = self.boxes[side].frozen else { return };
         self.relate(format_args!("node{} thaws", side + 1));
-        let life = self.boxes[side].life;
         if frozen.whole_machine {
             self.resume(side);
         }
@@ -115,7 +115,7 @@ impl World {
             oracle.stalled(&scene, side, scene.now.since(frozen.since));
         }
         self.looks_again(side);
-        self.after(self.scenario.deadtime(), What::PutsBack { side, life });
+        self.tell_lapses(side);
         if self.rng.percent(50) { self.turn(side) } else { self.alarm(side) }
     }
 
@@ -131,21 +131,24 @@ impl World {
         if it.awake() || it.last_sent != sent || it.frozen.is_some_and(|frozen| frozen.whole_machine) {
             return;
         }
-        if it.resources.iter().any(|resource| resource.vip) {
+        let leased = it.resources.iter_mut().zip(&self.scenario.has_vip).filter(|(it, has_vip)| it.vip && **has_vip);
+        let ended = leased.map(|(resource, _)| resource.vip = false).count();
+        if ended > 0 {
             self.tally.count(Kind::Lapse);
         }
-        it.resources.iter_mut().for_each(|resource| resource.vip = false);
         self.relate(format_args!("node{}'s VIPs lapse", side + 1));
     }
 
-    pub(crate) fn put_back(&mut self, side: Side) {
+    /// RELEASE: what the kernel has ended while the daemon was frozen is lost, and that is the first thing it learns. The
+    /// nodes of seeds with a lease of their own know it by themselves.
+    fn tell_lapses(&mut self, side: Side) {
         if self.scenario.is_guarded() {
             return;
         }
-        let it = &mut self.boxes[side];
-        for group in 0..it.resources.len() {
-            if it.awake() && it.holds(group) {
-                it.resources[group].vip = true;
+        for group in 0..self.scenario.preferred.len() {
+            let it = &self.boxes[side];
+            if it.awake() && it.holds(group) && !it.resources[group].vip {
+                self.tell(side, Input::Lapsed { group: group as u8 });
             }
         }
     }

@@ -67,19 +67,20 @@ impl World {
         self.plan(steps);
     }
 
-    /// The lease becomes another, longer or shorter, on one node or on both.
+    /// The lease becomes another, longer or shorter, on one node or on both: never one that is too short for a node's own
+    /// keepalive, which no daemon reads.
     pub(super) fn begin_reletting(&mut self, side: Side) {
         let Some(old) = self.boxes[side].files.guard.lease.filter(|_| self.may_edit()) else { return };
-        let timing = self.scenario.timing[side];
-        let asked = self.rng.span(lubdub::lease::shortest(timing.keepalive), timing.deadtime.times(3));
+        let timing = self.scenario.timing;
+        let asked = self.rng.span(lubdub::lease::shortest(timing[side].keepalive), timing[side].deadtime.times(3));
         let fine = self.rng.percent(60);
-        let new = crate::scenario::lease(&timing, false, Some(asked), fine);
+        let [new, others] = [side, 1 - side].map(|it| crate::scenario::lease(&timing[it], false, Some(asked), fine));
         self.tally.count(Kind::Relet);
         self.tally.variety(Kind::Relet, if new > old { "longer" } else { "shorter" });
         self.relate(format_args!("node{}'s lease becomes {}", side + 1, crate::timeline::span(new)));
         let mut steps = vec![(side, Edit::Lease(new))];
         if self.rng.percent(50) {
-            steps.push((1 - side, Edit::Lease(new)));
+            steps.push((1 - side, Edit::Lease(others)));
         }
         self.plan(steps);
     }
@@ -134,8 +135,6 @@ impl World {
         if it.read_again() {
             // To the oracle another life: what was said before the reload was said by somebody else.
             it.life += 1;
-            let life = it.life;
-            self.after(self.scenario.deadtime(), What::PutsBack { side, life });
         }
         if self.timeline.has_frames() {
             let keys = self.boxes.each_ref().map(|it| it.read.keys.iter().map(|(id, _)| *id).collect::<Vec<_>>());
