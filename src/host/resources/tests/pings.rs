@@ -204,6 +204,21 @@ fn silence_is_told_at_once_also_after_a_reload() {
     });
 }
 
+/// The kernel answers for its own addresses, whatever becomes of the LAN.
+#[test]
+fn the_own_address_of_a_node_says_nothing() {
+    bench(async |directory| {
+        let _stations = switch(&[&["192.168.20.1/24"]]);
+        ip("address add 192.168.20.10/24 dev eth0");
+        ip("address add 2001:db8::10/64 dev eth0 nodad");
+        let mut node = Bench::new(&directory, &[V4]);
+        node.ping(&["192.168.20.10", "2001:db8::10", "192.168.20.1"]);
+        node.until(|node, _| node.answering() == [Some(false), Some(false), Some(true)]).await;
+        forwards("port1", false);
+        node.sees(Sight::Silent).await;
+    });
+}
+
 #[test]
 fn other_nodes_after_a_reload_begin_anew() {
     bench(async |directory| {
