@@ -406,9 +406,12 @@ impl Eyes {
 
     /// One question to each `ping` node.
     fn ask_pings(&mut self, now: Instant) {
-        let Some(echo) = self.echoes.next() else { return };
+        // One that cannot be asked counts as asked in vain, or it would be due for ever.
+        let echo = self.echoes.next();
         self.pings.asked(echo, now);
-        self.pings.addresses().for_each(|address| self.echoes.ask(address, &echo));
+        if let Some(echo) = echo {
+            self.pings.addresses().for_each(|address| self.echoes.ask(address, &echo));
+        }
     }
 
     /// Tells which `ping` nodes have fallen silent, and what follows for the groups.
