@@ -4,6 +4,7 @@ use super::diagnostic::{Place, Reporter};
 use super::lexer::Word;
 use super::nearest::nearest;
 use super::phrase::say;
+use super::ping::PingNode;
 use super::resource::{Remark, Resource};
 use super::tokens::{Token, Tokens};
 use super::vip::Vip;
@@ -63,6 +64,8 @@ pub(super) struct Nodes<'n, 'a> {
     pub known: &'n [Word<'a>],
     /// This node's index among them.
     pub me: Option<usize>,
+    /// What ha.cf has to be asked for the LAN.
+    pub pings: &'n [PingNode<'a>],
 }
 
 /// Reads haresources. With errors reported the groups are incomplete.
@@ -127,6 +130,12 @@ impl<'a> Reading<'_, 'a> {
         if let Resource::Vip(vip) = resource {
             if let Some(Remark { part, message, remedy }) = vip.doubt() {
                 report.warning(place_of(&word, part), message, say(remedy));
+            }
+            if self.nodes.pings.iter().any(|node| node.address == vip.address) {
+                let message =
+                    say("the address of `{}` is a `ping` node in ha.cf: its owner cannot ask itself for the LAN");
+                let remedy = say("write `ping` with a station that is always on, for example the router");
+                report.error(word.place, message.with(vip.word), remedy);
             }
             self.judge_address(&vip, &word, end, report);
         }

@@ -175,7 +175,8 @@ pub fn read<'a>(
     let (known, me) = cluster.as_ref().map_or((&[][..], None), |cluster| (&cluster.nodes[..], cluster.me));
 
     let mut report = Reporter::new(haresources.name, Echo::Plain, diagnostics);
-    let nodes = haresources::Nodes { known, me };
+    let pings = cluster.as_ref().map_or(&[][..], |cluster| &cluster.pings[..]);
+    let nodes = haresources::Nodes { known, me, pings };
     let groups = report.admits(&haresources).then(|| haresources::read(&haresources, &nodes, &mut report));
 
     let mut report = Reporter::new(authkeys.name, Echo::UpTo(authkeys::shown_len), diagnostics);

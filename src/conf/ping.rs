@@ -60,9 +60,11 @@ fn read_address<'a>(word: &Word<'a>, report: &mut Reporter<'a, '_>) -> Option<Ip
         return None;
     };
     let foreign = match address {
-        IpAddr::V4(address) => address.octets()[0] < 224,
-        // A link-local one says nothing of the link.
-        IpAddr::V6(address) => !address.is_multicast() && !address.is_unicast_link_local(),
+        IpAddr::V4(address) => (1..224).contains(&address.octets()[0]),
+        // A link-local one says nothing of the link; one that stands for an IPv4 address is nobody's in ICMPv6.
+        IpAddr::V6(address) => {
+            !address.is_multicast() && !address.is_unicast_link_local() && address.to_ipv4_mapped().is_none()
+        }
     };
     if address.is_unspecified() || address.is_loopback() || !foreign {
         let message = say("`{}` cannot be the address of another host").with(word.text);

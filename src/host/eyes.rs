@@ -161,10 +161,11 @@ impl Eyes {
         let (ears, reasons) = Ears::new(self.vips.iter().map(|vip| vip.spec.address).collect(), self.lans.peer());
         self.ears = ears;
         self.looks.clear();
-        // The numbers may mean other groups now: what was told is told anew.
-        for told in [&mut self.cut, &mut self.silent] {
-            *told = if *told == 0 { 0 } else { Groups::MAX };
-        }
+        // The numbers may mean other groups now: what was told is told anew. Nothing is ever both, so what is so still is
+        // told, too; and of a group that is no more nothing is left that could pass for told.
+        let told =
+            if self.cut | self.silent == 0 { 0 } else { self.vips.iter().fold(0, |all, vip| all | bit(vip.group)) };
+        (self.cut, self.silent) = (told, told);
         self.questions = Questions::new(!self.vips.is_empty());
         self.sample_at = (!self.vips.is_empty()).then_some(Instant::ZERO);
         self.stale = true;
@@ -405,9 +406,12 @@ impl Eyes {
 
     /// One question to each `ping` node.
     fn ask_pings(&mut self, now: Instant) {
-        let Some(echo) = self.echoes.next() else { return };
+        // One that cannot be asked counts as asked in vain, or it would be due for ever.
+        let echo = self.echoes.next();
         self.pings.asked(echo, now);
-        self.pings.addresses().for_each(|address| self.echoes.ask(address, &echo));
+        if let Some(echo) = echo {
+            self.pings.addresses().for_each(|address| self.echoes.ask(address, &echo));
+        }
     }
 
     /// Tells which `ping` nodes have fallen silent, and what follows for the groups.

@@ -592,9 +592,9 @@ impl Daemon {
 
     fn ping_news(&mut self, news: &PingNews) {
         let level = if news.answers { Level::Notice } else { Level::Warning };
-        self.say(level, format_args!("{news}"));
+        let now = clock::now();
+        self.log.borrow_mut().repeated(narrate::PING_NEWS, now, level, format_args!("{news}"));
         if self.control.followed() {
-            let now = clock::now();
             let follow = Follow::new(&self.names, self.timing, now.since(self.since));
             self.control.tell(now, &follow.ping(news, level.word()), &follow);
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use lubdub::conf::PINGS_MAX;
 use lubdub::node::{Cause, Event, LinkState, PeerState, Timing, Untrusted};
 use lubdub::time::Duration;
 use lubdub::wire::beat::State;
@@ -15,6 +16,9 @@ use super::words;
 
 /// Changes of one link that are told within a minute before they are counted.
 const LINK_CHANGES: u32 = 6;
+
+/// News of `ping` nodes: twice of each within a minute, before those of one that comes and goes are counted.
+pub const PING_NEWS: Often = Often { key: 0x300, free: 2 * PINGS_MAX as u32 };
 
 /// One event, to be displayed.
 pub struct Line<'a> {

@@ -317,6 +317,8 @@ impl Tester {
                         self.attempts += 1;
                         self.peer = None;
                         self.stage = Stage::Search(now);
+                        // However late the first search ended: two whole rounds.
+                        self.search_until = self.search_until.max(now + HOME + MEET + HOME + MEET);
                     }
                 }
             }

@@ -7,6 +7,7 @@ use lubdub::conf::{Config, Link, Resource, Vip};
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 use nix::net::if_::if_nametoindex;
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -45,6 +46,7 @@ pub fn probe(config: &Config<'_>, config_dir: &Path) -> Vec<Finding> {
         };
         findings.extend(finding);
     }
+    findings.extend(config.pings.iter().filter_map(|node| probe_ping(node.address)));
     findings.extend(config.watchdog.and_then(|device| fencing::probe_watchdog(device, Path::new(SYSFS))));
     let setting = fencing::setting(config_dir, config.me);
     findings.extend(fencing::probe_stonith(&config.stonith, [config.me, config.peer], &setting));
@@ -56,6 +58,21 @@ pub fn probe(config: &Config<'_>, config_dir: &Path) -> Vec<Finding> {
         }
     });
     kept
+}
+
+/// Whether a station to ask is this node itself, whose kernel answers whatever becomes of the LAN.
+fn probe_ping(address: IpAddr) -> Option<Finding> {
+    let is_it = |entry: InterfaceAddress| {
+        entry.address.is_some_and(|own| match address {
+            IpAddr::V4(address) => own.as_sockaddr_in().is_some_and(|own| own.ip() == address),
+            IpAddr::V6(address) => own.as_sockaddr_in6().is_some_and(|own| own.ip() == address),
+        })
+    };
+    if !getifaddrs().ok()?.any(is_it) {
+        return None;
+    }
+    let message = format!("ping {address} is this node's own address: what it answers itself does not count");
+    Some(Finding::warning(message, "leave it out here, and ask a station that is always on, for example the router"))
 }
 
 fn probe_interface(name: &str) -> Option<Finding> {
@@ -159,11 +176,31 @@ fn is_program(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{probe_interface, probe_ipvsadm, probe_reverse_path, probe_script, probe_vip};
+    use super::{probe_interface, probe_ipvsadm, probe_ping, probe_reverse_path, probe_script, probe_vip};
     use crate::host::netlink::namespace::{ethernet, inside, ip};
     use lubdub::conf::Vip;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_node_that_would_ask_itself_is_told() {
+        inside(|| {
+            ethernet();
+            ip("address add 192.168.20.10/24 dev eth0");
+            ip("address add 2001:db8::10/64 dev eth0 nodad");
+            for own in ["192.168.20.10", "2001:db8::10"] {
+                let finding = probe_ping(own.parse().unwrap()).unwrap();
+                assert!(
+                    finding.message.contains(own) && finding.message.contains("own address"),
+                    "{}",
+                    finding.message
+                );
+            }
+            for other in ["192.168.20.1", "2001:db8::1"] {
+                assert_eq!(probe_ping(other.parse().unwrap()), None);
+            }
+        });
+    }
 
     #[test]
     fn a_script_is_found_when_it_is_executable() {

@@ -57,7 +57,8 @@ impl Echoes {
         for v6 in [false, true].into_iter().filter(|v6| addresses.iter().any(|address| address.is_ipv6() == *v6)) {
             match Ear::open(v6, all.id, addresses) {
                 Ok(ear) => all.ears.push(ear),
-                Err(error) => reasons.push(format!("no socket for ICMP{} ({error})", if v6 { "v6" } else { "" })),
+                Err(error) => reasons
+                    .push(format!("no socket for ICMP{} ({error}; needs CAP_NET_RAW)", if v6 { "v6" } else { "" })),
             }
         }
         (all, reasons)

@@ -35,6 +35,8 @@ const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
 /// The number of the interface that the packet came in by (linux/filter.h).
 const INTERFACE: u32 = (libc::SKF_AD_OFF + libc::SKF_AD_IFINDEX) as u32;
+/// That of `lo` in every network namespace (`LOOPBACK_IFINDEX`, net/flow.h).
+const LOOPBACK: u32 = 1;
 /// The hop limit of an IPv6 packet, seen from a socket that is handed what follows its header.
 const HOP_LIMIT: u32 = (libc::SKF_NET_OFF + 7) as u32;
 /// RFC 4861 section 7.1: what a router has passed on is no neighbour's word.
@@ -94,8 +96,10 @@ pub fn stations(interface: u32, but: &[Mac]) -> Program {
 }
 
 /// Answers to a question with this identifier, for a raw socket of ICMP or of ICMPv6; of IPv4 from these stations alone.
+/// Not by loopback: what this machine says to itself, about an address that it has itself, says nothing of any LAN.
 pub fn echoes(v6: bool, id: u16, addresses: &[IpAddr]) -> Program {
     let mut program = Program::new();
+    program.extend([step(LOAD_WORD, INTERFACE), branch(LOOPBACK, 0, 1), drop_it()]);
     if v6 {
         only(&mut program, LOAD_BYTE, 0, icmp::REPLY_V6.into());
         only(&mut program, LOAD_HALF, icmp::ID, id.into());

@@ -139,14 +139,16 @@ impl Pings {
         self.ask_at(Duration::ZERO).is_some_and(|at| at <= now)
     }
 
-    /// They are asked now, all of them this.
-    pub fn asked(&mut self, echo: Echo, now: Instant) {
+    /// They are asked now, all of them this; nothing, where no question can be made.
+    pub fn asked(&mut self, echo: Option<Echo>, now: Instant) {
         self.last = Some(now);
-        if self.asked.is_full() {
-            self.asked.pop_front();
+        if let Some(echo) = echo {
+            if self.asked.is_full() {
+                self.asked.pop_front();
+            }
+            // Room was made.
+            let _ = self.asked.push_back((echo, now));
         }
-        // Room was made.
-        let _ = self.asked.push_back((echo, now));
         for station in &mut self.stations {
             if station.first.is_none() {
                 station.first = Some(now);

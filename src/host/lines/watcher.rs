@@ -173,15 +173,20 @@ impl Shared {
         // Like the loop; a dip of a starved thread would be a long one.
         let _ = crate::host::realtime::schedule();
         let strapped = straps(driver, || self.is_over());
-        let mut waits = true;
+        let (mut waits, mut woken) = (true, false);
         while !self.is_over() {
             let report = driver.lines().map_or(Report::Unknown, |lines| Report::Known { lines, strapped });
-            if self.tell(report) {
+            let news = self.tell(report);
+            // A line that chatters wakes with every edge and may show nothing new: at realtime priority that must not
+            // take the processor.
+            if news || std::mem::take(&mut woken) {
                 thread::park_timeout(SETTLE);
             } else if report == Report::Unknown {
                 return;
             } else if waits {
-                waits = driver.wait().or_else(interrupted).is_ok();
+                let outcome = driver.wait();
+                woken = outcome.is_ok();
+                waits = outcome.or_else(interrupted).is_ok();
             } else {
                 thread::park_timeout(POLL_EVERY);
             }

@@ -277,6 +277,21 @@ fn a_cable_that_is_pulled_in_the_middle_is_noticed() {
 }
 
 #[test]
+fn an_end_that_was_lost_is_searched_for_again_however_late_it_was_found() {
+    let mut tester = Tester::new(BEGIN, 1, 115_200, (Duration::from_secs(20), Duration::from_secs(10)));
+    let lost = BEGIN + Duration::from_secs(22);
+    tester.peer = Some(Peer { id: 2, baud: 115_200, hears: true });
+    tester.stage = Stage::Measure(BEGIN + Duration::from_secs(19));
+    let mut out = Vec::new();
+    for millis in 0..4_000 {
+        tester.poll(lost + MS(millis), &mut out);
+        assert!(matches!(tester.stage(), Stage::Search(_)), "after {millis} ms: {:?}", tester.stage());
+    }
+    tester.poll(lost + MS(4_000), &mut out);
+    assert!(matches!(tester.stage(), Stage::Listen(..)), "{:?}", tester.stage());
+}
+
+#[test]
 fn the_modem_lines_name_the_kind() {
     let known = |lines, strapped| Report::Known { lines, strapped };
     let carrier = Lines::DSR.or(Lines::DCD);

@@ -40,7 +40,7 @@ impl Play {
             if self.pings.is_due(at(self.now)) {
                 self.number += 1;
                 let echo = Echo { id: 7, number: self.number, token: [1; 8] };
-                self.pings.asked(echo, at(self.now));
+                self.pings.asked(Some(echo), at(self.now));
                 self.asked.push(self.now);
                 for address in self.pings.addresses() {
                     let IpAddr::V4(v4) = address else { unreachable!("they are of IPv4 here") };
@@ -152,7 +152,7 @@ fn what_was_not_asked_lately_is_no_answer() {
     pings.ask(vec![PingNode { address: ONE.into(), group: None }], timing, at(0));
     let echo = |number: u16| Echo { id: 7, number, token: [9; 8] };
     for number in 0..20 {
-        pings.asked(echo(number), at(u64::from(number) * 10));
+        pings.asked(Some(echo(number)), at(u64::from(number) * 10));
     }
     let other = Echo { token: [8; 8], ..echo(19) };
     for (from, echo) in [(OTHER, echo(19)), (ONE, other), (ONE, echo(3)), (ONE, echo(20))] {
@@ -174,4 +174,22 @@ fn a_reload_keeps_what_is_known() {
     play.pings.ask(vec![node(OTHER), node([10, 0, 0, 1])], timing, at(5_000));
     let answers: Vec<_> = play.pings.report().map(|report| report.answers).collect();
     assert_eq!(answers, [Some(false), None]);
+}
+
+#[test]
+fn stations_that_cannot_be_asked_are_silent_and_do_not_keep_the_loop_awake() {
+    let timing = Timing { keepalive: MS(100), warntime: MS(300), deadtime: MS(600), initdead: MS(600) };
+    let mut pings = Pings::none();
+    pings.ask(vec![PingNode { address: ONE.into(), group: None }], timing, at(0));
+    let mut now = at(0);
+    for _ in 0..100 {
+        if pings.is_due(now) {
+            pings.asked(None, now);
+        }
+        let _ = pings.judge(now).count();
+        let wake_at = pings.wake_at().unwrap();
+        assert!(wake_at > now, "a wake at {wake_at:?} that is past at {now:?}");
+        now = wake_at;
+    }
+    assert!(pings.are_silent());
 }

@@ -1,6 +1,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::os::fd::AsFd;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use nix::fcntl::OFlag;
@@ -251,4 +252,39 @@ fn reports_survive_their_packing() {
     for report in known.chain([Report::Unknown]) {
         assert_eq!(Report::unpack(report.pack()), report);
     }
+}
+
+/// A port whose wait is over at once, as with a line that chatters faster than it can be read.
+struct Chatter(Arc<AtomicU32>);
+
+impl Driver for Chatter {
+    fn lines(&self) -> io::Result<Lines> {
+        Ok(Lines::NONE)
+    }
+
+    fn wait(&self) -> io::Result<()> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn raise(&self, _: bool) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_line_that_chatters_does_not_take_the_processor() {
+    run(async || {
+        let waits = Arc::new(AtomicU32::new(0));
+        let begun = clock::now();
+        let mut watcher = Watcher::new(Chatter(waits.clone())).unwrap();
+        until(&mut watcher, known(Lines::NONE)).await;
+        let mut alarm = clock::Alarm::new().unwrap();
+        alarm.set(clock::now() + Duration::from_millis(100));
+        poll_fn(|cx| alarm.poll(cx)).await;
+        drop(watcher);
+        let (waits, millis) = (waits.load(Ordering::Relaxed), clock::now().since(begun).as_millis());
+        // Interruptions end a pause early, at most a few.
+        assert!(u64::from(waits) <= millis, "{waits} in {millis} ms");
+    });
 }

@@ -3,7 +3,7 @@
 use lubdub::node::{Eyes, Groups, Input, Timing};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn, sendto, socket};
 
-use super::bench::{Bench, bench};
+use super::bench::{Bench, bench, item};
 use crate::host::clock;
 use crate::host::eyes::{PingNode, Sight, Sighting};
 use crate::host::netlink::namespace::{ip, switch};
@@ -176,6 +176,46 @@ fn a_forged_answer_does_not_speak_for_a_silent_station() {
         });
         node.sees(Sight::Silent).await;
         assert_eq!(node.answering(), [Some(false)]);
+    });
+}
+
+/// The bits of groups that a reload has no more must not pass for silence that was told.
+#[test]
+fn silence_is_told_at_once_also_after_a_reload() {
+    bench(async |directory| {
+        let _stations = switch(&[&["192.168.20.1/24"]]);
+        ip("address add 192.168.20.10/24 dev eth0");
+        let mut node = Bench::new(&directory, &[V4]);
+        node.ping(&["192.168.20.1"]);
+        node.until(|node, _| node.answering() == [Some(true)]).await;
+        forwards("port1", false);
+        node.sees(Sight::Silent).await;
+        let plan = GroupPlan { key: "web".to_owned(), items: vec![item(V4)] };
+        node.resources.reload(vec![plan], &[None], &[false]);
+        // It is so still, and the group of this number may be another one.
+        node.sees(Sight::Silent).await;
+        forwards("port1", true);
+        node.sees(Sight::Closed).await;
+        forwards("port1", false);
+        let begun = clock::now();
+        node.sees(Sight::Silent).await;
+        // Not with the next look at the interfaces, a minute later.
+        assert!(clock::now().since(begun) < MS(10_000));
+    });
+}
+
+/// The kernel answers for its own addresses, whatever becomes of the LAN.
+#[test]
+fn the_own_address_of_a_node_says_nothing() {
+    bench(async |directory| {
+        let _stations = switch(&[&["192.168.20.1/24"]]);
+        ip("address add 192.168.20.10/24 dev eth0");
+        ip("address add 2001:db8::10/64 dev eth0 nodad");
+        let mut node = Bench::new(&directory, &[V4]);
+        node.ping(&["192.168.20.10", "2001:db8::10", "192.168.20.1"]);
+        node.until(|node, _| node.answering() == [Some(false), Some(false), Some(true)]).await;
+        forwards("port1", false);
+        node.sees(Sight::Silent).await;
     });
 }
 
