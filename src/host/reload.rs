@@ -9,9 +9,10 @@ use super::orders::Outcome;
 use super::report::Level;
 use super::{Daemon, assemble, check, clock, leases};
 
-/// What only a restart can change, in one string to compare: the nodes, the links and the port.
+/// What only a restart can change, in one string to compare: the nodes, the links, the port and the watchdog. That one is
+/// armed at the start and not let go while anything is held, and what a failed stop leads to depends on it.
 pub fn fixed(config: &Config<'_>) -> String {
-    format!("{} {} {:?} {}", config.me, config.peer, config.links, config.udpport)
+    format!("{} {} {:?} {} {:?}", config.me, config.peer, config.links, config.udpport, config.watchdog)
 }
 
 impl Daemon {
@@ -45,7 +46,9 @@ impl Daemon {
         warning.iter().for_each(|line| self.say(Level::Warning, format_args!("reload: {line}")));
         lines.iter().for_each(|line| self.say(Level::Warning, format_args!("reload: {line}")));
         if fixed(&config) != self.fixed {
-            return Err(vec!["node, serial, baud, bcast or udpport changed: that needs a restart".to_owned()]);
+            return Err(vec![
+                "node, serial, baud, bcast, udpport or watchdog changed: that needs a restart".to_owned(),
+            ]);
         }
         if let Some((key, state)) = self.moving() {
             return Err(vec![format!("group {key} is {state}; send SIGHUP again when it has settled")]);
