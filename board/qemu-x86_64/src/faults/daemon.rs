@@ -5,8 +5,8 @@ use lubdub_lab::{Error, Result};
 use super::{Tale, await_move, nothing_moves};
 use crate::rig::{Rig, SOON};
 
-/// init begins the next life a second after the last has ended.
-const ANOTHER_LIFE: &str = "! cmp -s /tmp/killed /run/heartbeat/pid && lubdub status --json >/dev/null";
+/// The supervisor begins the next life at once.
+const ANOTHER_LIFE: &str = "! cmp -s /tmp/killed /run/lubdub/pid && lubdub status --json >/dev/null";
 
 pub fn write_to_the_root(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
     let owner = rig.owner()?;
@@ -24,7 +24,7 @@ pub fn write_to_the_root(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
 pub fn killed(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
     let owner = rig.owner()?;
     let node = rig.node(owner)?;
-    node.run("cat /run/heartbeat/pid >/tmp/killed; kill -9 $(cat /tmp/killed)")?.ok()?;
+    node.run("cat /run/lubdub/pid >/tmp/killed; kill -9 $(cat /tmp/killed)")?.ok()?;
     node.await_success(ANOTHER_LIFE, SOON)?;
     let after = rig.settle()?;
     tale.note = if after == owner { "adopted".into() } else { "taken over".into() };
@@ -33,9 +33,9 @@ pub fn killed(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
 
 pub fn frozen(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
     let owner = rig.owner()?;
-    rig.node(owner)?.run("kill -STOP $(cat /run/heartbeat/pid)")?.ok()?;
+    rig.node(owner)?.run("kill -STOP $(cat /run/lubdub/pid)")?.ok()?;
     await_move(rig, owner, tale)?;
-    rig.node(owner)?.run("kill -CONT $(cat /run/heartbeat/pid)")?.ok()?;
+    rig.node(owner)?.run("kill -CONT $(cat /run/lubdub/pid)")?.ok()?;
     Ok(())
 }
 
