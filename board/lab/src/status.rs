@@ -49,6 +49,9 @@ pub struct Link {
     /// What arrived and was no frame.
     #[serde(default)]
     pub rx_errors: u64,
+    /// What its modem lines or its carrier show of the other end: unknown, none, strapped, up or lost
+    #[serde(default, alias = "carrier")]
+    pub lines: String,
 }
 
 /// One line of haresources.
@@ -119,11 +122,13 @@ mod tests {
     #[test]
     fn the_documented_example_is_understood() {
         let text = r#"{ "node": "node1.a.com", "peer": { "node": "node2.a.com", "state": "alive" },
-            "links": [ { "name": "/dev/ttyS1", "kind": "serial", "state": "up", "rx_frames": 1, "tx_frames": 1, "rx_errors": 0 } ],
+            "links": [ { "name": "/dev/ttyS1", "kind": "serial", "state": "up", "rx_frames": 1, "tx_frames": 1, "rx_errors": 0,
+            "lines": "up" }, { "name": "eth1", "kind": "bcast", "state": "down", "carrier": "lost" } ],
             "groups": [ { "key": "192.168.20.100/24/eth0", "preferred": "node1.a.com", "owner": "node1.a.com",
             "state": "held", "term": 1 } ] }"#;
         let status: Status = serde_json::from_str(text).unwrap();
         assert!(status.peer_alive() && status.link_up("/dev/ttyS1") && status.holds("192.168.20.100/24/eth0"));
+        assert_eq!(status.links.iter().map(|link| link.lines.as_str()).collect::<Vec<_>>(), ["up", "lost"]);
         assert!(!status.holds("192.168.20.101/24/eth0") && !status.idle());
     }
 }

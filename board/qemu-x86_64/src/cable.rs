@@ -247,6 +247,20 @@ impl Cable {
         self.shared.lock().history.iter().filter(|lines| lines.at >= since).copied().collect()
     }
 
+    /// For how long, at the longest, an end has seen no line at all since then; those that are still down until now.
+    pub fn fell(&self, end: End, since: Instant) -> Option<Duration> {
+        let history = self.history(since);
+        let mut seen = history.iter().filter(|lines| lines.end == end).peekable();
+        let mut longest = None;
+        while let Some(lines) = seen.next() {
+            if lines.seen == 0 {
+                let until = seen.peek().map_or_else(now, |next| next.at);
+                longest = longest.max(Some(until - lines.at));
+            }
+        }
+        longest
+    }
+
     /// What has been delivered since then, as far as it is remembered.
     pub fn tap(&self, since: Instant) -> Vec<Delivery> {
         self.shared.lock().tap.iter().filter(|delivery| delivery.at >= since).cloned().collect()

@@ -14,7 +14,7 @@ pub mod watchdog;
 
 use std::time::Duration;
 
-use lubdub_lab::{End, Error, Pair, Result, Verdict, now};
+use lubdub_lab::{End, Error, Link, Pair, Result, Verdict, now};
 
 use crate::image::Image;
 use crate::rig::{Rig, SOON};
@@ -23,6 +23,11 @@ pub use row::{Row, table};
 
 /// Without a beat for so long the peer is dead.
 pub const DEADTIME: Duration = Duration::from_secs(5);
+/// The nodes of [`pair`] beat so often.
+const KEEPALIVE: Duration = Duration::from_millis(100);
+/// The heartbeat links.
+const SERIAL: &str = "/dev/ttyS1";
+const ETHERNET: &str = "eth1";
 /// How long it is watched that nothing moves.
 const WATCH: Duration = Duration::from_secs(5);
 /// How often a story that the host has spoilt is told.
@@ -43,7 +48,7 @@ pub struct Tale {
 }
 
 /// Every story for a pair without a watchdog.
-const STORIES: [(&str, Story); 17] = [
+const STORIES: [(&str, Story); 18] = [
     ("serial cut", cables::serial_cut),
     ("Ethernet cut", cables::ethernet_cut),
     ("both cut", cables::both_cut),
@@ -52,6 +57,7 @@ const STORIES: [(&str, Story); 17] = [
     ("wrong baud", cables::wrong_baud),
     ("write to the root", daemon::write_to_the_root),
     ("daemon killed", daemon::killed),
+    ("daemon killed, Ethernet cut", daemon::killed_on_one_link),
     ("daemon frozen, thawed", daemon::frozen),
     ("plug pulled", power::plug_pulled),
     ("plug pulled, 3-wire cable", power::plug_pulled_three_wire),
@@ -133,16 +139,17 @@ fn judge(verdict: &Verdict, allowed: Duration) -> Result<()> {
     }
 }
 
-/// The other node answers now; and how long after the last word of the old one it announced that.
-fn await_move(rig: &Rig, from: End, tale: &mut Tale) -> Result<()> {
+/// The other node answers now; and how long after the last word of the old one it announced that, if that is on record.
+fn await_move(rig: &Rig, from: End, tale: &mut Tale) -> Result<Option<Duration>> {
     let to = 1 - from;
     rig.client.await_owner(rig.mac(to), SOON)?;
     let verdict = rig.client.verdict();
     let announced = verdict.announcements.iter().find(|one| one.mac == rig.mac(to)).map(|one| one.at);
-    if let Some((announced, word)) = announced.and_then(|at| Some((at, rig.last_word(from, at)?))) {
-        tale.note = format!("announced {:.2?} after the last word", announced - word);
+    let took = announced.and_then(|at| Some(at - rig.last_word(from, at)?));
+    if let Some(took) = took {
+        tale.note = format!("announced {took:.2?} after the last word");
     }
-    Ok(())
+    Ok(took)
 }
 
 /// The owner of the beginning answers for all the time of [`WATCH`].
@@ -156,15 +163,34 @@ fn nothing_moves(rig: &Rig, owner: End) -> Result<()> {
     Err(Error::new(format!("{spoilt}: the longest time without a delivery is {silence:?}")))
 }
 
+/// Nobody but the owner of the beginning has announced the VIP since then.
+fn nothing_moved(rig: &Rig, owner: End) -> Result<()> {
+    let other = rig.mac(1 - owner);
+    match rig.client.verdict().announcements.iter().find(|one| one.mac == other) {
+        None => Ok(()),
+        Some(_) => Err(Error::new("the group moved")),
+    }
+}
+
 /// Waits until a node shows a link like this.
 fn await_link(rig: &mut Rig, end: End, link: &str, state: &str) -> Result<()> {
+    await_shown(rig, end, link, state, |found| &found.state)
+}
+
+/// Waits until both nodes show that the modem lines of the cable, or the carrier of the crossover, are like this.
+fn await_lines(rig: &mut Rig, link: &str, shown: &str) -> Result<()> {
+    await_shown(rig, 0, link, shown, |found| &found.lines)?;
+    await_shown(rig, 1, link, shown, |found| &found.lines)
+}
+
+fn await_shown(rig: &mut Rig, end: End, link: &str, wanted: &str, what: impl Fn(&Link) -> &str) -> Result<()> {
     let deadline = now() + SOON;
     loop {
         let status = rig.node(end)?.status()?;
         match status.link(link) {
-            Some(found) if found.state == state => return Ok(()),
+            Some(found) if what(found) == wanted => return Ok(()),
             found if now() > deadline => {
-                return Err(Error::new(format!("{}: {link} is not {state} but {found:?}", rig.name(end))));
+                return Err(Error::new(format!("{}: {link} is not {wanted} but {found:?}", rig.name(end))));
             }
             _ => {}
         }

@@ -11,7 +11,7 @@ use lubdub_qemu::{BOOT, Frame, Image, Rig, SOON};
 /// Boots of each kind.
 const TIMES: usize = 3;
 /// From the daemon's /proc: kB that are in memory, its own share of them, what is locked; the kernel's use beside it.
-const MEMORY: &str = "cd /proc/$(cat /run/heartbeat/pid) && grep -E '^(VmHWM|VmRSS|VmLck|VmSize):' status && \
+const MEMORY: &str = "cd /proc/$(cat /run/lubdub/pid) && grep -E '^(VmHWM|VmRSS|VmLck|VmSize):' status && \
                       grep -E '^(Pss|Private_Dirty|Private_Clean):' smaps_rollup && \
                       awk '/MemTotal|MemAvailable/ { print \"machine\", $0 }' /proc/meminfo";
 

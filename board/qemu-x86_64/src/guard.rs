@@ -79,7 +79,7 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("lubdub-guard-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let [(mut third, inner3), (mut fourth, inner4)] = [(); 2].map(|()| UnixStream::pair().unwrap());
-        let program = ["sh", "-c", "echo 3 >&3; echo 4 >&4; echo said; exec sleep 600"].map(String::from);
+        let program = ["sh", "-c", "echo said; echo 3 >&3; echo 4 >&4; exec sleep 600"].map(String::from);
         let mut guard = Guard::run(&folder.join("said"), &program, [inner3.into(), inner4.into()]).unwrap();
         for (stream, expected) in [(&mut third, b"3\n"), (&mut fourth, b"4\n")] {
             stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();

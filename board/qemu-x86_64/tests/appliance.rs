@@ -104,8 +104,8 @@ fn the_tutorials_table_comes_and_goes_with_the_group() {
 
     // Killed, it is started again by init and serves as before.
     let killed = alone.lan.count();
-    node.run("cat /run/heartbeat/pid >/tmp/killed; kill -9 $(cat /tmp/killed)").unwrap().ok().unwrap();
-    node.await_success("! cmp -s /tmp/killed /run/heartbeat/pid", SOON).unwrap();
+    node.run("cat /run/lubdub/pid >/tmp/killed; kill -9 $(cat /tmp/killed)").unwrap().ok().unwrap();
+    node.await_success("! cmp -s /tmp/killed /run/lubdub/pid", SOON).unwrap();
     serves(node);
     assert!(alone.lan.await_frame_since(killed, SOON, announces_vip).is_some(), "the VIP is announced again");
 

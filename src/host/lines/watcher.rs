@@ -23,9 +23,12 @@ use crate::host::sys::{self, Source};
 
 /// All that the thread's few calls need; it is locked in memory. A build for tests takes more.
 const STACK: usize = if cfg!(debug_assertions) { 64 * 1024 } else { 16 * 1024 };
-/// After a change the lines are read again so much later, until they stay: several move at once, and a change between
-/// reading and waiting wakes nobody.
+/// After a change the lines are read again so much later, until they stay: several move at once, a change between reading
+/// and waiting wakes nobody, and a port that is looked at now and then (USB, an emulated one) tells late or never that a dip
+/// is over.
 const SETTLE: Span = Span::from_millis(2);
+/// They stay when so many readings find the same, which takes longer than [`DIP`](super::DIP).
+const READINGS: u32 = 11;
 /// The lines of a driver that cannot wait are read so often.
 const POLL_EVERY: Span = Span::from_millis(100);
 /// The lines of one that can are read again so often, in case a change was missed all the same.
@@ -173,19 +176,21 @@ impl Shared {
         // Like the loop; a dip of a starved thread would be a long one.
         let _ = crate::host::realtime::schedule();
         let strapped = straps(driver, || self.is_over());
-        let (mut waits, mut woken) = (true, false);
+        let (mut waits, mut same) = (true, 0);
         while !self.is_over() {
             let report = driver.lines().map_or(Report::Unknown, |lines| Report::Known { lines, strapped });
-            let news = self.tell(report);
-            // A line that chatters wakes with every edge and may show nothing new: at realtime priority that must not
-            // take the processor.
-            if news || std::mem::take(&mut woken) {
-                thread::park_timeout(SETTLE);
-            } else if report == Report::Unknown {
+            same = if self.tell(report) { 0 } else { READINGS.min(same + 1) };
+            if same > 0 && report == Report::Unknown {
                 return;
+            } else if same < READINGS {
+                thread::park_timeout(SETTLE);
             } else if waits {
                 let outcome = driver.wait();
-                woken = outcome.is_ok();
+                // Something moved, be it there and back. And a line that chatters wakes with every edge: at realtime
+                // priority that must not take the processor.
+                if outcome.is_ok() {
+                    same = 0;
+                }
                 waits = outcome.or_else(interrupted).is_ok();
             } else {
                 thread::park_timeout(POLL_EVERY);

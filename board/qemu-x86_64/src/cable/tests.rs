@@ -76,12 +76,18 @@ fn bytes_arrive_at_the_speed_of_the_line_and_are_on_record() {
 #[test]
 fn a_line_falls_with_its_cable_its_machine_and_its_port() {
     let Joined { cable, mut a, mut b, _bench } = joined();
+    let begun = now();
     cable.cut();
     assert_eq!((a.seen(), b.seen()), (0, 0));
+    let still = cable.fell(0, begun).expect("its lines are down");
     cable.mend();
     assert_eq!((a.seen(), b.seen()), (CTS | DSR | DCD, CTS | DSR | DCD));
+    let fell = cable.fell(0, begun).expect("its lines were down");
+    assert!(still <= fell && fell <= now() - begun);
+    let mended = now();
     b.tell(DTR, 115_200);
     assert_eq!(a.seen(), DSR | DCD);
+    assert_eq!((cable.fell(0, mended), cable.fell(0, begun)), (None, Some(fell)), "one line of three is left");
     cable.end(1).reset();
     assert_eq!(a.seen(), 0);
     drop(a);

@@ -2,12 +2,9 @@
 
 use lubdub_lab::{End, Error, Result, now};
 
-use super::{Tale, await_link, nothing_moves};
+use super::{ETHERNET, SERIAL, Tale, await_lines, await_link, nothing_moves};
 use crate::cable::Wire;
 use crate::rig::{Rig, SOON};
-
-const SERIAL: &str = "/dev/ttyS1";
-const ETHERNET: &str = "eth1";
 
 fn shown(rig: &mut Rig, link: &str, state: &str) -> Result<()> {
     await_link(rig, 0, link, state)?;
@@ -31,10 +28,13 @@ pub fn ethernet_cut(rig: &mut Rig, _: &mut Tale) -> Result<()> {
     rig.set_crossover(true)
 }
 
+/// Every line falls, as when the peer loses its power; but the VIP answers.
 pub fn both_cut(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
     let owner = rig.owner()?;
     rig.cable.cut();
     rig.set_crossover(false)?;
+    await_lines(rig, SERIAL, "lost")?;
+    await_lines(rig, ETHERNET, "lost")?;
     let deadline = now() + SOON;
     let mut peer = rig.node(1 - owner)?.status()?.peer;
     while peer.state != "split-suspected" {

@@ -105,7 +105,7 @@ fn bitten(rig: &mut Rig, owner: End, events: usize, within: Duration, tale: &mut
 fn hung_daemon(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
     let owner = rig.owner()?;
     let count = rig.node(owner)?.qmp().count();
-    rig.node(owner)?.run("kill -STOP $(cat /run/heartbeat/pid)")?.ok()?;
+    rig.node(owner)?.run("kill -STOP $(cat /run/lubdub/pid)")?.ok()?;
     let reset = bitten(rig, owner, count, Duration::ZERO, tale)?;
     if owner != 0 {
         return Ok(());

@@ -36,6 +36,8 @@ struct State {
     gone: Option<i32>,
     /// What each reading finds before the present lines are found again.
     recorded: VecDeque<u8>,
+    /// How often the lines had been waited for when the last of these was found.
+    waits_of_record: u32,
     closed: bool,
 }
 
@@ -77,7 +79,9 @@ impl Driver for Plug {
         }
         let own = if state.raised.last() == Some(&false) { 0 } else { state.strapped };
         let present = state.lines | own;
-        Ok(Lines(state.recorded.pop_front().unwrap_or(present)))
+        let Some(found) = state.recorded.pop_front() else { return Ok(Lines(present)) };
+        state.waits_of_record = state.waits;
+        Ok(Lines(found))
     }
 
     fn wait(&self) -> io::Result<()> {
@@ -173,6 +177,33 @@ fn lines_are_read_again_until_they_stay() {
         wire.set(|state| (state.recorded, state.lines) = ([6, 2].into(), 0));
         until(&mut watcher, known(Lines::NONE)).await;
     });
+}
+
+#[test]
+fn the_end_of_a_dip_is_found_by_reading() {
+    run(async || {
+        let wire = Arc::new(Wire::default());
+        wire.set(|state| state.lines = 7);
+        let mut watcher = wire.plugged();
+        until(&mut watcher, known(Lines::ALL)).await;
+        wire.await_wait();
+        let mut before = 0;
+        wire.set(|state| {
+            before = state.waits;
+            state.recorded = [0, 0, 0, 0, 0, 0, 0, 7].into();
+        });
+        until(&mut watcher, known(Lines::NONE)).await;
+        until(&mut watcher, known(Lines::ALL)).await;
+        // It may have been about to wait when the lines fell, and not again before they rose.
+        let waits = wire.lock().waits_of_record - before;
+        assert!(waits <= 1, "waited {waits} times for lines that were down");
+    });
+}
+
+#[test]
+fn readings_outlast_a_dip() {
+    let span = READINGS * SETTLE;
+    assert!(span.as_micros() > u128::from(crate::host::lines::DIP.as_micros()), "{span:?}");
 }
 
 #[test]
