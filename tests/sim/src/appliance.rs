@@ -69,13 +69,15 @@ pub struct Files {
     pub keys: Vec<(u8, &'static str)>,
     /// So many of them the file lists; a daemon keeps those of before until its peer signs with a listed one.
     pub listed: usize,
+    /// What it has let go of in this life, as far as can be told from outside.
+    pub let_go: Vec<u8>,
     /// How exclusive ownership is made sure of.
     pub guard: Guard,
 }
 
 impl Default for Files {
     fn default() -> Self {
-        Self { digest: [7; 8], keys: vec![(3, "redhat")], listed: 1, guard: Guard::default() }
+        Self { digest: [7; 8], keys: vec![(3, "redhat")], listed: 1, let_go: Vec::new(), guard: Guard::default() }
     }
 }
 
@@ -275,7 +277,7 @@ impl Files {
     pub fn forget_keys(&mut self, key: Option<u8>) {
         let listed = |id: u8| self.keys[..self.listed.min(self.keys.len())].iter().any(|(key, _)| *key == id);
         if self.keys.len() > self.listed && key.is_some_and(listed) {
-            self.keys.truncate(self.listed);
+            self.let_go.extend(self.keys.drain(self.listed..).map(|(id, _)| id));
         }
     }
 }

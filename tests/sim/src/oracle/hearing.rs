@@ -3,8 +3,9 @@
 use super::settling::is_willing;
 use super::{Oracle, Scene};
 use crate::Side;
+use crate::appliance::Appliance;
 use crate::frame::{Frame, Parcel};
-use lubdub::node::{LinkKind, LinkState, Node, PeerState};
+use lubdub::node::{LinkKind, LinkState, Node, PeerState, Untrusted};
 use lubdub::time::Instant;
 use lubdub::wire::beat::State;
 use std::rc::Rc;
@@ -200,8 +201,14 @@ impl Oracle {
 
 /// Sent in this life by a node that must not be trusted, or to one that must not trust.
 fn is_of_stranger(scene: &Scene<'_>, to: Side, frame: &Frame) -> bool {
-    let it = &scene.boxes[frame.from];
-    frame.life == it.life && it.node.is_some() && (it.mask.is_some() || scene.boxes[to].mask.is_some())
+    let (it, other) = (&scene.boxes[frame.from], &scene.boxes[to]);
+    // When a node lets go of a key is the model's guess. One that a node signs with it has, and where the other one may
+    // have it too there is no wrong key.
+    let has = |key| other.read.keys.iter().any(|(id, _)| *id == key) || other.read.let_go.contains(&key);
+    let shared = frame.key().is_some_and(has);
+    let guessed = |it: &Appliance| it.disguise.is_none() && it.mask == Some(Untrusted::WrongKey) && shared;
+    let masked = |it: &Appliance| it.mask.is_some() && !guessed(it);
+    frame.life == it.life && it.node.is_some() && (masked(it) || masked(other))
 }
 
 /// Something that a node takes for a frame, whoever has sent it.

@@ -196,6 +196,7 @@ impl Appliance {
         let mut read = self.files.clone();
         read.listed = read.keys.len();
         read.keys.extend(self.read.keys.iter().filter(|key| !self.files.keys.contains(key)));
+        read.let_go.clone_from(&self.read.let_go);
         let old = std::mem::replace(&mut self.read, read);
         old.digest != self.read.digest
     }
