@@ -12,6 +12,27 @@ const RENEWAL_MAX: Duration = Duration::from_millis(5);
 const ADDRESS_LATE: Duration = Duration::from_millis(1_350);
 const FINE_LATE: Duration = Duration::from_millis(5);
 
+/// w, likewise, and r as a part.
+const PROBE_WAIT: Duration = Duration::from_millis(10);
+const DRIFT_PART: u64 = 1_000;
+
+/// S of a lease of this length, as the rules have it: no takeover by silence comes sooner. Zero where there is no lease.
+pub fn silence(length: Duration) -> Duration {
+    if length == Duration::ZERO {
+        return length;
+    }
+    let own_clock = length + late(length);
+    own_clock + own_clock.part(DRIFT_PART) + RENEWAL_MAX + PROBE_WAIT
+}
+
+/// g.
+fn late(length: Duration) -> Duration {
+    match Lease::of(length) {
+        Lease::Address => ADDRESS_LATE,
+        Lease::Fine => FINE_LATE,
+    }
+}
+
 /// How long a VIP lives, on its machine's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
@@ -49,10 +70,7 @@ impl World {
 
     /// A kernel with a lease of this length ends it late by the g of its kind at most.
     fn lifetime(&mut self, (until, length): (Instant, Duration)) -> Lifetime {
-        let late = match Lease::of(length) {
-            Lease::Address => ADDRESS_LATE,
-            Lease::Fine => FINE_LATE,
-        };
+        let late = late(length);
         let late = match self.rng.below(4) {
             _ if !self.scenario.kinds.has(Kind::LateKernel) => Duration::ZERO,
             0 => late,

@@ -27,9 +27,13 @@ impl Oracle {
         let watch = &mut self.watches[side];
         watch.own_lease = lease(side);
         watch.fenced = false;
-        // Its hello may be of before a reload, and then the lease of before is in force.
-        let told = [lease(1 - side), self.watches[1 - side].own_lease];
-        self.watches[side].peer_lease = told.into_iter().min_by_key(|it| lease::silence(*it)).unwrap_or_default();
+        // Its hello may be of before a reload, and then the lease of before is in force; or of its former life.
+        let other = &self.watches[1 - side];
+        let former = Some(other.former_lease).filter(|it| *it != Duration::ZERO);
+        let told = [Some(lease(1 - side)), Some(other.own_lease), former].into_iter().flatten();
+        let longest = told.clone().map(lease::silence).max().unwrap_or_default();
+        self.watches[side].peer_lease = told.min_by_key(|it| lease::silence(*it)).unwrap_or_default();
+        self.longest_silence = self.longest_silence.max(longest);
     }
 
     /// A node has renewed its VIPs.

@@ -2,7 +2,7 @@
 
 use super::{Oracle, Scene, roughly};
 use crate::Side;
-use lubdub::lease;
+use crate::kernel;
 use lubdub::node::{By, Eyes, Groups, Hold, PeerState};
 use lubdub::time::{Duration, Instant};
 use std::collections::VecDeque;
@@ -123,8 +123,8 @@ impl Oracle {
         }
         let watch = &self.watches[side];
         match watch.life_at {
-            Some(_) => lease::silence(watch.peer_lease),
-            None => lease::silence(guard.lease.unwrap_or_default()),
+            Some(_) => kernel::silence(watch.peer_lease),
+            None => kernel::silence(guard.lease.unwrap_or_default()),
         }
     }
 

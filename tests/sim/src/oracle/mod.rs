@@ -142,6 +142,8 @@ struct Watch {
     fenced: bool,
     /// The longest lease that its VIPs may have, as far as the peer knows.
     own_lease: Duration,
+    /// That of its former life, which may have told it in a hello that is still to be read.
+    former_lease: Duration,
     /// The lease that the peer has told in the present session.
     peer_lease: Duration,
     /// When it last began to start each group, and whether that was a claim that nobody has confirmed.
@@ -199,6 +201,8 @@ pub struct Oracle {
     lan_broken_at: Option<Instant>,
     /// Since when no answer of a `ping` node gets to each node, where any is configured.
     unreached_since: [Option<Instant>; 2],
+    /// The longest S that a node has been told of: a lease of before is waited for as long as it may still be in force.
+    longest_silence: Duration,
     /// Failbacks of each group: every one doubles the wait for the next, up to an hour.
     given_back: Vec<u32>,
 }
@@ -226,6 +230,7 @@ impl Oracle {
             twins: 0,
             lan_broken_at: None,
             unreached_since: [None; 2],
+            longest_silence: Duration::ZERO,
             given_back: vec![0; groups],
         }
     }
@@ -255,6 +260,7 @@ impl Oracle {
             // And so does what a claim has put into it.
             started: std::mem::take(&mut self.watches[side].started),
             own_lease: scene.boxes[side].read.guard.lease.unwrap_or_default(),
+            former_lease: self.watches[side].own_lease,
             ..Watch::new(scene.groups(), scene.scenario.links.len())
         };
     }

@@ -58,14 +58,14 @@ impl Oracle {
         let deadtime = scene.scenario.deadtime();
         let rounds = if scene.calm { 4 } else { 20 };
         let patience =
-            leases(scene) + scene.scenario.initdead().times(2) + deadtime.times(rounds) + Duration::from_secs(1);
+            self.leases(scene) + scene.scenario.initdead().times(2) + deadtime.times(rounds) + Duration::from_secs(1);
         if scene.now.since(since) > roughly(patience) {
             self.accuse(scene.now, "L2", format_args!("group {group} has no owner since {since:?}"));
         }
         // What others send while the peer is dead may forbid a start for as long as it comes, and delay it by initdead.
         let reached = (0..2).filter(|side| states[*side].is_some()).map(|side| self.watches[side].reached_at).max();
         if let Some(alone) = self.alone_since
-            && scene.now.since(since.max(alone).max(reached.unwrap_or_default())) > roughly(patience_alone(scene))
+            && scene.now.since(since.max(alone).max(reached.unwrap_or_default())) > roughly(self.patience_alone(scene))
         {
             self.accuse(
                 scene.now,
@@ -73,6 +73,20 @@ impl Oracle {
                 format_args!("group {group} has no owner although the peer is dead since {alone:?}"),
             );
         }
+    }
+
+    /// What the leases of both may add to a wait: a grant and a silence.
+    fn leases(&self, scene: &Scene<'_>) -> Duration {
+        let now = scene.boxes.iter().filter_map(|it| it.read.guard.lease).map(lubdub::lease::silence).max();
+        now.unwrap_or_default().max(self.longest_silence).times(2)
+    }
+
+    /// How long a node that is alone and hears nothing leaves a group without an owner: it waits for one that it has never
+    /// heard, or for the last frames of others to grow old.
+    fn patience_alone(&self, scene: &Scene<'_>) -> Duration {
+        let lag = scene.scenario.lag.times(4) + Duration::from_millis(50);
+        let turns = self.leases(scene) + scene.scenario.keepalive().times(4) + lag;
+        scene.scenario.initdead() + scene.scenario.deadtime().times(2) + turns
     }
 
     /// The last moment of a seed: everything has settled.
@@ -115,20 +129,6 @@ impl Oracle {
             self.accuse(scene.now, "L4", format_args!("group {group} still moves long after the last fault"));
         }
     }
-}
-
-/// What the leases of both may add to a wait: a grant and a silence.
-fn leases(scene: &Scene<'_>) -> Duration {
-    let lease = scene.boxes.iter().filter_map(|it| it.read.guard.lease).max().unwrap_or_default();
-    lubdub::lease::silence(lease).times(2)
-}
-
-/// How long a node that is alone and hears nothing leaves a group without an owner: it waits for one that it has never
-/// heard, or for the last frames of others to grow old.
-fn patience_alone(scene: &Scene<'_>) -> Duration {
-    let turns =
-        leases(scene) + scene.scenario.keepalive().times(4) + scene.scenario.lag.times(4) + Duration::from_millis(50);
-    scene.scenario.initdead() + scene.scenario.deadtime().times(2) + turns
 }
 
 /// It runs, and is not about to leave.
