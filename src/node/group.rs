@@ -167,7 +167,7 @@ pub(super) struct Group {
     /// Said already that it is kept against the peer's lower claim.
     kept: bool,
     failed_stops: u32,
-    retry_at: Option<Instant>,
+    retry: Option<(Instant, Verb)>,
     quiet_until: Instant,
     /// When it was given back to the preferred node.
     failbacks: Deque<Instant, FAILBACKS>,
@@ -207,7 +207,7 @@ impl Group {
             tried: false,
             kept: false,
             failed_stops: 0,
-            retry_at: None,
+            retry: None,
             quiet_until: Instant::ZERO,
             failbacks: Deque::new(),
             peer_failed_at: None,
@@ -302,7 +302,7 @@ impl Group {
         let cut = self.sight.lost_at(deadtime);
         let late = self.leftover.map(|until| last_third(until, guard));
         let alarm = self.hold.map(|(_, again)| again);
-        [self.retry_at, unused, cut, self.leftover, late, alarm].into_iter().flatten()
+        [self.retry.map(|(at, _)| at), unused, cut, self.leftover, late, alarm].into_iter().flatten()
     }
 
     pub fn heard(&mut self, now: Instant, theirs: &GroupWord) {
@@ -400,8 +400,8 @@ impl Group {
         if self.state == State::Failed {
             self.turn(State::Stopped, Cause::Cleared, fx);
         }
-        if self.retry_at.is_some() {
-            self.retry_at = Some(Instant::ZERO);
+        if let Some((at, _)) = &mut self.retry {
+            *at = Instant::ZERO;
         }
     }
 
@@ -417,7 +417,7 @@ impl Group {
             (Verb::Inventory, ok) if ok && self.leftover.is_some() => {}
             (Verb::Inventory, _) => self.begin(Verb::Drop, fx),
             (_, true) => self.stopped(fx),
-            (_, false) => self.stop_failed(now, fx),
+            (_, false) => self.stop_failed(now, verb, fx),
         }
     }
 
@@ -444,11 +444,11 @@ impl Group {
     }
 
     /// It may still run, so it stays `stopping`, and the peer does not start it (L3).
-    fn stop_failed(&mut self, now: Instant, fx: &mut Effects) {
+    fn stop_failed(&mut self, now: Instant, verb: Verb, fx: &mut Effects) {
         let doublings = self.failed_stops.min(16);
         let again_in = STOP_RETRY.times(1 << doublings).min(STOP_RETRY_MAX);
         self.failed_stops = self.failed_stops.saturating_add(1);
-        self.retry_at = Some(now + again_in);
+        self.retry = Some((now + again_in, verb));
         fx.other = Some(Event::StopFailed { group: self.number, times: self.failed_stops, again_in });
     }
 
@@ -535,15 +535,18 @@ impl Group {
 
     fn fall(&mut self, scene: &Scene<'_>, fx: &mut Effects) {
         // It was to be stopped for the peer, which took it before the end: after a stall, or by a claim.
-        if self.step == Some(Verb::Stop) && scene.theirs.is_some_and(|theirs| theirs.state.holds()) {
+        let taken = scene.theirs.is_some_and(|theirs| theirs.state.holds());
+        if taken && self.step == Some(Verb::Stop) {
             self.begin(Verb::Drop, fx);
         }
         if let Some(until) = self.leftover.filter(|_| self.step.is_none()) {
             return self.adopt(until, scene, fx);
         }
-        if self.step.is_none() && self.retry_at.is_some_and(|at| at <= scene.now) {
-            self.retry_at = None;
-            self.begin(Verb::Stop, fx);
+        // An orderly stop that failed is not waited with once the peer has the group: both run it.
+        let due = |(at, failed): &(Instant, Verb)| *at <= scene.now || taken && *failed == Verb::Stop;
+        if self.step.is_none() && self.retry.as_ref().is_some_and(due) {
+            self.retry = None;
+            self.begin(if taken { Verb::Drop } else { Verb::Stop }, fx);
         }
     }
 
@@ -859,7 +862,7 @@ impl Group {
             (self.ask, self.wish) = (None, None);
             self.attempts = 0;
         }
-        self.retry_at = None;
+        self.retry = None;
         self.turn(State::Stopping, cause, fx);
         self.begin(verb, fx);
     }
@@ -898,7 +901,7 @@ impl Group {
             tried,
             kept,
             failed_stops,
-            retry_at,
+            retry,
             quiet_until,
             failbacks,
             peer_failed_at,
@@ -932,7 +935,10 @@ impl Group {
         let counts = if failbacks.is_empty() { lens.timing.deadtime } else { FAILBACK_MEMORY };
         out.word(lens.fresh(Some(*acquired), counts));
         out.count(own, if *state == State::Giving { *offered } else { 0 });
-        maybe(out, *retry_at, |out, at| out.word(lens.until(at)));
+        maybe(out, *retry, |out, (at, verb)| {
+            out.word(lens.until(at));
+            out.word(verb as u64);
+        });
         out.word(lens.until(*quiet_until));
         failbacks.iter().for_each(|at| out.word(lens.until(*at + FAILBACK_MEMORY)));
         // As far as the doublings below reach.

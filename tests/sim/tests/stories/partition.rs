@@ -1,6 +1,6 @@
 //! Every path is cut and both nodes live: two owners, as long as no third party can be asked. How it ends.
 
-use lubdub::node::{Cause, Event, PeerState};
+use lubdub::node::{Cause, Event, Order, PeerState, Verb};
 use lubdub::time::Instant;
 use lubdub::wire::beat::State;
 use lubdub_sim::clock::Clock;
@@ -54,6 +54,24 @@ fn the_verdict_does_not_depend_on_who_hears_whom_first() {
         }
     }
     assert!(kept > 0 && kept < 20, "{kept}: both orders are meant");
+}
+
+/// A failed stop is tried again later and later; but where the peer has taken the group by silence both run it, and the
+/// next try is due as soon as that is heard.
+#[test]
+fn a_failed_stop_is_not_waited_with_once_the_peer_has_the_group() {
+    let mut pair = Pair::tutorial().settled();
+    pair.spoil(NODE1, GROUP, Verb::Stop, Fate::FAILS);
+    pair.order(NODE1, Order::Standby(only(GROUP)));
+    pair.within(SECS(10)).note(NODE1, "the stop fails", |event| matches!(event, Event::StopFailed { times: 4, .. }));
+    pair.expect_two_owners();
+    pair.cut_all();
+    pair.within(DEADTIME + FRAMES).state(NODE2, GROUP, State::Held);
+    pair.repair(NODE1);
+    pair.mend_all();
+    pair.within(KEEPALIVE + FRAMES).owner(GROUP, NODE2);
+    pair.expect_one_owner();
+    pair.throughout(SECS(10)).owner(GROUP, NODE2);
 }
 
 #[test]
