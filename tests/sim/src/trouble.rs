@@ -13,6 +13,9 @@ use crate::world::{What, World};
 use lubdub::node::Order;
 use lubdub::time::{Duration, Instant};
 
+/// Incidents that transitions provoke within a keepalive.
+const PROVOCATIONS_MAX: u32 = 4;
+
 impl World {
     /// Something goes wrong, one of what this seed has.
     pub(crate) fn incident(&mut self, recurs: bool) {
@@ -31,10 +34,19 @@ impl World {
         }
     }
 
-    /// The worst moment for an incident is just after a transition.
+    /// The worst moment for an incident is just after a transition. An order is followed by several: without a limit they
+    /// would never end.
     pub(crate) fn provoke(&mut self) {
         if !self.calm && self.rng.percent(self.scenario.spite) {
-            let most = self.scenario.keepalive().times(2);
+            let keepalive = self.scenario.keepalive();
+            if self.now.since(self.provoked.0) >= keepalive {
+                self.provoked = (self.now, 0);
+            }
+            self.provoked.1 += 1;
+            if self.provoked.1 > PROVOCATIONS_MAX {
+                return;
+            }
+            let most = keepalive.times(2);
             let after = self.rng.magnitude(most);
             self.after(after, What::Incident { recurs: false });
         }

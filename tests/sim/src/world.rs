@@ -189,6 +189,8 @@ pub struct World {
     pub(crate) recorder: Recorder,
     /// Steps of an operator's work on the files that are still to come.
     pub(crate) edits: usize,
+    /// Incidents that transitions have provoked since then.
+    pub(crate) provoked: (Instant, u32),
     pub(crate) calm: bool,
     pub(crate) frames: u64,
     /// A story says what happens.
@@ -231,6 +233,7 @@ impl World {
             tally: Tally::default(),
             history: Vec::new(),
             recorder: Recorder::default(),
+            provoked: (Instant::ZERO, 0),
             edits: 0,
             calm: false,
             frames: 0,

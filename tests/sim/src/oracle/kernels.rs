@@ -32,7 +32,9 @@ impl Oracle {
         let former = Some(other.former_lease).filter(|it| *it != Duration::ZERO);
         let told = [Some(lease(1 - side)), Some(other.own_lease), former].into_iter().flatten();
         let longest = told.clone().map(lease::silence).max().unwrap_or_default();
-        self.watches[side].peer_lease = told.min_by_key(|it| lease::silence(*it)).unwrap_or_default();
+        let watch = &mut self.watches[side];
+        watch.peer_lease = told.min_by_key(|it| lease::silence(*it)).unwrap_or_default();
+        watch.peer_silence_max = longest;
         self.longest_silence = self.longest_silence.max(longest);
     }
 
@@ -66,7 +68,8 @@ impl Oracle {
         let watch = &self.watches[side];
         let sent = watch.accepted.as_ref().map(|frame| frame.sent);
         let spent = sent.is_some_and(|sent| other.renewed <= sent);
-        if guard.outlast && spent && self.has_silence(scene, side, group).is_ok() {
+        let waited = watch.life_at.is_some_and(|at| scene.local(side).since(at) >= watch.peer_silence_max);
+        if guard.outlast && spent && waited && self.has_silence(scene, side, group).is_ok() {
             self.accuse(
                 scene.now,
                 "S",

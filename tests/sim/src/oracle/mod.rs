@@ -146,6 +146,8 @@ struct Watch {
     former_lease: Duration,
     /// The lease that the peer has told in the present session.
     peer_lease: Duration,
+    /// S of the longest that it may have told.
+    peer_silence_max: Duration,
     /// When it last began to start each group, and whether that was a claim that nobody has confirmed.
     started: Vec<Option<(Instant, bool)>>,
 }
