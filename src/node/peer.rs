@@ -338,11 +338,16 @@ impl Peer {
         new_run
     }
 
-    /// What was renewed before this session may outlast what it tells.
+    /// What was renewed before this session may outlast what it tells. A lease of before that is waited for is none that the
+    /// peer still renews, and another session does not make it last longer.
     fn remember_lease(&mut self, now: Instant, told: Duration) {
-        let before = self.lease(now);
+        let before = self.told_lease;
+        let (former, until) = self.former_lease;
+        let former = Some((former, until)).filter(|_| now < until);
         if lease::silence(before) > lease::silence(told) {
-            self.former_lease = (before, now + lease::silence(before));
+            let (longest, until) = former.unwrap_or_default();
+            let longest = if lease::silence(before) > lease::silence(longest) { before } else { longest };
+            self.former_lease = (longest, until.max(now + lease::silence(before)));
         }
         self.told_lease = told;
     }

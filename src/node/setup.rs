@@ -26,7 +26,8 @@ pub enum LinkKind {
     Broadcast,
 }
 
-/// The timings of ha.cf. `keepalive < warntime <= deadtime <= initdead` and `2 * keepalive < deadtime`.
+/// The timings of ha.cf. `keepalive < warntime`, `2 * keepalive < deadtime <= initdead`. A warntime beyond deadtime warns of
+/// nothing; the VIPs are asked for in time all the same.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Timing {
     /// Between two beats.

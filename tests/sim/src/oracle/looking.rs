@@ -1,10 +1,12 @@
 //! L9 and EYES from outside: what a node has asked on the service LAN, what it has heard, and what of it is evidence.
 
+use super::settling::is_willing;
 use super::{Oracle, Scene, roughly};
 use crate::Side;
 use crate::kernel;
 use lubdub::node::{By, Eyes, Groups, Hold, PeerState};
 use lubdub::time::{Duration, Instant};
+use lubdub::wire::beat::State;
 use std::collections::VecDeque;
 
 /// w, and how many probes must be in vain, as the rules have them.
@@ -212,6 +214,34 @@ impl Oracle {
                         "node{} holds group {group} although nobody hears it: no `ping` node since {since:?}",
                         side + 1,
                     ),
+                );
+            }
+        }
+    }
+
+    /// L9: who may soon take a VIP from a dead peer asks for it, whatever warntime is.
+    pub(super) fn look_for_probes(&mut self, scene: &Scene<'_>) {
+        for side in [0, 1] {
+            let it = &scene.boxes[side];
+            let dead = scene.node(side).is_some_and(|node| node.peer() == PeerState::Dead);
+            let Some(heard) = self.watches[side].life_at.filter(|_| dead && it.awake() && it.read.guard.probes) else {
+                continue;
+            };
+            let silent = scene.local(side).since(heard);
+            let patience = scene.scenario.timing[side].deadtime.max(self.longest_silence);
+            let forgets = |group: &usize| {
+                scene.scenario.has_vip[*group]
+                    && it.state(*group) == Some(State::Stopped)
+                    && it.sight.looking >> group & 1 == 0
+                    && silent > roughly(patience + turns(scene, side))
+            };
+            if is_willing(scene, side)
+                && let Some(group) = (0..scene.groups()).find(forgets)
+            {
+                self.accuse(
+                    scene.now,
+                    "L9",
+                    format_args!("node{} does not ask for group {group}, its peer silent for {silent:?}", side + 1),
                 );
             }
         }

@@ -311,6 +311,7 @@ impl Oracle {
         }
         self.look_for_deafness(scene);
         self.look_for_isolation(scene);
+        self.look_for_probes(scene);
         self.note_terms(scene);
     }
 }

@@ -169,6 +169,29 @@ fn longer_lease_by_reload_waits_for_the_peer() {
     }
 }
 
+/// A shorter lease is in force at once. What was renewed before it is waited for until it has run out, which further
+/// sessions do not put off.
+#[test]
+fn a_lease_of_before_runs_out_however_many_sessions_follow() {
+    let longest = MS(2_500);
+    for sessions in [0, 3] {
+        let mut pair = Pair::leased_with(|it| it.guard = [Guard { lease: Some(longest), ..LEASED }; 2]).settled();
+        pair.files(NODE1).guard.lease = LEASED.lease;
+        pair.reload(NODE1);
+        let shortened = pair.now();
+        for _ in 0..sessions {
+            pair.run(MS(700));
+            pair.reload(NODE1);
+        }
+        pair.split_lan();
+        pair.kill(NODE1);
+        let killed = pair.now();
+        pair.within(silence(longest) + FRAMES).server(GROUP, NODE2);
+        let due = (shortened + silence(longest)).max(killed + DEADTIME);
+        assert!(pair.now() <= due + KEEPALIVE + FRAMES, "{:?} late", pair.now().since(due));
+    }
+}
+
 /// A shorter lease of whole seconds may end later than a longer one of milliseconds.
 #[test]
 fn a_lease_of_the_other_kind_counts_by_its_end() {
