@@ -82,7 +82,7 @@ impl Asked {
             writeln!(stderr(), "{}: {how}", row.fault).ok();
         };
         let mut rows = faults::tell_all(&self.only, self.random, self.seed, &mut progress)?;
-        rows.extend(faults::watchdog::tell_all(&self.only, &mut progress)?);
+        rows.extend(faults::watchdog::tell_all(&self.only, true, &mut progress)?);
         stdout().write_all(faults::table(&rows).as_bytes())?;
         match rows.iter().filter(|row| row.failed.is_some()).count() {
             0 => Ok(()),
