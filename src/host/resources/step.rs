@@ -242,7 +242,7 @@ impl Service<'_> {
                 self.say(Level::Info, format_args!("stopped in {}", millis(clock::now().since(begun))));
                 return true;
             };
-            // What hangs once hangs again, and the VIPs wait for the end of this.
+            // What hangs once hangs again, and what the ladder removes waits for the end of this.
             let hung = clock::now().since(begun) >= self.steps.timeouts.stop;
             left = if hung { 0 } else { left - 1 };
             match self.status().await {

@@ -69,7 +69,7 @@ fn make(rig: &mut Rig, fault: Fault, held: Duration, from: usize, tale: &mut Tal
         }
         Fault::Wire => rig.cable.set_wire(from, Wire::Broken),
         Fault::Noise => rig.cable.set_wire(from, Wire::Noisy { rate: 0.05, seed: held.as_millis() as u64 }),
-        Fault::Killed => return daemon::killed(rig, tale),
+        Fault::Killed => return daemon::killed_at_any_age(rig, tale),
         Fault::DaemonFrozen => return daemon::frozen(rig, tale),
         Fault::Takeover => return daemon::takeover(rig, tale),
         Fault::Plug => return power::plug_pulled(rig, tale),
