@@ -124,7 +124,7 @@ fn bitten(rig: &mut Rig, owner: End, events: usize, within: Duration, tale: &mut
 
 /// Also: home again, and not before F.
 fn hung_daemon(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     let count = rig.node(owner)?.qmp().count();
     rig.node(owner)?.run("kill -STOP $(cat /run/lubdub/pid)")?.ok()?;
     let reset = bitten(rig, owner, count, Duration::ZERO, tale)?;
@@ -155,7 +155,7 @@ fn first_word(rig: &Rig, since: Instant) -> Result<Instant> {
 }
 
 fn starved(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     let node = rig.node(owner)?;
     let count = node.qmp().count();
     node.run(HOG)?.ok()?;
@@ -163,13 +163,13 @@ fn starved(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
 }
 
 fn failing_stop(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     stuck(rig, owner, "fails", STOPS, tale)
 }
 
 /// Also: the peer is told all the while.
 fn hanging_stop(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     let said = |rig: &mut Rig| -> Result<String> { Ok(rig.node(1 - owner)?.run(PEER_WAITS)?.stdout) };
     let before = said(rig)?;
     stuck(rig, owner, "hangs", HANGS, tale)?;
