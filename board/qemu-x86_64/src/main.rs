@@ -25,7 +25,7 @@ play: boots the pair, with the cable and the client, and makes faults at a comma
 figures: boot, memory and size, measured without a terminal
 
 faults: boots a pair and tells what a client sees of every fault whose name contains TEXT, and of COUNT more at random
-  (default 0; the long form: faults --only none --random 50); exit status 69 when one is not as it should be
+  (default 0; those alone: faults --only none --random 50); exit status 69 when one is not as it should be
 ";
 
 fn main() -> ExitCode {
