@@ -1,6 +1,9 @@
 //! The built-in resource `ipvsadm`: the IPVS table is restored from its file on start and emptied on stop.
 //!
 //! By the `ipvsadm` program, as the init script of the same name does it. That script, executable in `resource.d`, wins.
+//! Where the program is missing, hangs or fails, the kernel is asked to empty its table by netlink.
+
+pub mod kernel;
 
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -32,18 +35,18 @@ impl<'a> Table<'a> {
         Self { paths, runner, timeouts }
     }
 
-    /// Running is a table that has rules. Without the program nobody can have filled it for us.
+    /// Running is a table that has services.
     pub async fn status(&self, killed: &Killed) -> Status {
-        let Some(program) = self.program() else { return Status::Stopped };
+        let Some(program) = self.program() else { return by_the_kernel() };
         let args = ["-S", "-n"].map(str::to_owned);
         let call =
             Call { path: &program, name: NAME, args: &args, stdin: None, words: true, limit: self.timeouts.status };
         let outcome = self.runner.call(call, killed).await;
         match outcome.ended {
-            Ended::Hung(_) | Ended::Signal(_) | Ended::Error(_) => Status::Unknown(outcome.ended.to_string()),
-            // It fails when the kernel has no IPVS: then there is no table either.
-            Ended::Exit(_) if outcome.words.trim().is_empty() => Status::Stopped,
-            Ended::Exit(_) => Status::Running,
+            Ended::Exit(0) if outcome.words.trim().is_empty() => Status::Stopped,
+            Ended::Exit(0) => Status::Running,
+            // It fails when the kernel has no IPVS, too.
+            _ => by_the_kernel(),
         }
     }
 
@@ -70,10 +73,15 @@ impl<'a> Table<'a> {
     /// Empties the table.
     ///
     /// # Errors
-    /// How `ipvsadm` failed; the table may still have rules.
+    /// How `ipvsadm` failed, and the kernel after it; the table may still have rules.
     pub async fn stop(&self, killed: &Killed) -> Result<(), String> {
-        let Some(program) = self.program() else { return Ok(()) };
-        self.run(&program, "-C", None, self.timeouts.stop, killed).await?;
+        let cleared = match self.program() {
+            Some(program) => self.run(&program, "-C", None, self.timeouts.stop, killed).await,
+            None => Err("there is no program ipvsadm".to_owned()),
+        };
+        if let Err(why) = cleared {
+            return kernel::flush().map_err(|error| format!("{why}; the kernel does not empty its table: {error}"));
+        }
         match self.status(killed).await {
             Status::Running => Err("the table still has rules after ipvsadm -C".to_owned()),
             Status::Unknown(why) => Err(format!("after ipvsadm -C: {why}")),
@@ -104,6 +112,15 @@ impl<'a> Table<'a> {
             let places: Vec<_> = self.paths.ipvs_rules.iter().map(|p| p.display().to_string()).collect();
             format!("no rules in {}; write them with: ipvsadm -S -n > {}", places.join(" or "), places.join("|"))
         })
+    }
+}
+
+/// What the kernel says of its table.
+fn by_the_kernel() -> Status {
+    match kernel::has_services() {
+        Ok(true) => Status::Running,
+        Ok(false) => Status::Stopped,
+        Err(error) => Status::Unknown(format!("the kernel does not tell its IPVS table: {error}")),
     }
 }
 

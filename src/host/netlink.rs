@@ -6,6 +6,7 @@
 
 mod address;
 mod filter;
+mod generic;
 #[cfg(test)]
 mod lateness;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod renewal;
 mod tests;
 
 pub use address::{Address, Lifetime};
+pub use generic::Generic;
 pub use renewal::{Form, Renewal};
 
 use std::io;
@@ -48,6 +50,8 @@ const NLM_F_REPLACE: u16 = 0x100;
 const NLM_F_EXCL: u16 = 0x200;
 pub const NLM_F_DUMP: u16 = 0x300;
 pub const NLM_F_CREATE: u16 = 0x400;
+/// Without the bits that say how an attribute is made.
+const NLA_TYPE_MASK: u16 = 0x3fff;
 const IFLA_IFNAME: u16 = 3;
 const IFF_LOOPBACK: u32 = 0x8;
 const IFF_RUNNING: u32 = 0x40;
@@ -150,7 +154,7 @@ impl Kernel {
         let deadline = clock::now() + ANSWER;
         let mut whole = true;
         loop {
-            let length = self.receive(deadline)?;
+            let length = receive(&self.socket, &mut self.buffer, deadline)?;
             for message in messages(&self.buffer[..length]).filter(|m| m.sequence == self.sequence) {
                 whole &= message.flags & NLM_F_DUMP_INTR == 0;
                 match message.kind {
@@ -161,21 +165,21 @@ impl Kernel {
             }
         }
     }
+}
 
-    /// The length of the kernel's next datagram, which is in the buffer.
-    fn receive(&mut self, deadline: Instant) -> io::Result<usize> {
-        loop {
-            let mut window = &mut self.buffer[..];
-            match self.socket.recv_from(&mut window, 0) {
-                // Port 0 is the kernel; anybody else's datagram is not for us.
-                Ok((length, from)) if from.port_number() == 0 => return Ok(length),
-                Err(error) if !retry(&error) => return Err(error),
-                _ => {}
-            }
-            let left = deadline.since(clock::now());
-            if left == Duration::ZERO || !readable(&self.socket, left)? {
-                return Err(io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer a netlink request"));
-            }
+/// The length of the kernel's next datagram, which is in the buffer.
+fn receive(socket: &Socket, buffer: &mut [u8], deadline: Instant) -> io::Result<usize> {
+    loop {
+        let mut window = &mut buffer[..];
+        match socket.recv_from(&mut window, 0) {
+            // Port 0 is the kernel; anybody else's datagram is not for us.
+            Ok((length, from)) if from.port_number() == 0 => return Ok(length),
+            Err(error) if !retry(&error) => return Err(error),
+            _ => {}
+        }
+        let left = deadline.since(clock::now());
+        if left == Duration::ZERO || !readable(socket, left)? {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the kernel did not answer a netlink request"));
         }
     }
 }
@@ -248,6 +252,18 @@ pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Message<'_>> {
         let message = Message { kind: u16_at(rest, 4)?, flags: u16_at(rest, 6)?, sequence: u32_at(rest, 8)?, payload };
         rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
         Some(message)
+    })
+}
+
+/// The attributes in these bytes, with their numbers; ends at the first that does not fit in them.
+pub fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        let length = usize::from(u16_at(rest, 0)?);
+        let value = rest.get(4..length)?;
+        let kind = u16_at(rest, 2)? & NLA_TYPE_MASK;
+        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((kind, value))
     })
 }
 
@@ -353,13 +369,5 @@ fn link(message: &Message<'_>) -> Option<Notice> {
 
 /// The value of one attribute of a link message.
 fn attribute(payload: &[u8], kind: u16) -> Option<&[u8]> {
-    let mut rest = payload.get(IFINFOMSG..)?;
-    loop {
-        let length = usize::from(u16_at(rest, 0)?);
-        let value = rest.get(4..length)?;
-        if u16_at(rest, 2)? == kind {
-            return Some(value);
-        }
-        rest = rest.get(length.next_multiple_of(4)..)?;
-    }
+    attributes(payload.get(IFINFOMSG..)?).find(|(this, _)| *this == kind).map(|(_, value)| value)
 }

@@ -28,6 +28,9 @@ const KEEPALIVE: Duration = Duration::from_millis(100);
 /// The heartbeat links.
 const SERIAL: &str = "/dev/ttyS1";
 const ETHERNET: &str = "eth1";
+/// A VIP that answers nothing for so long, three probes' time, is silent; where every link has lost its other end that is
+/// evidence of a death, and an emulated machine stands still for as long now and then.
+const UNANSWERED: Duration = Duration::from_millis(30);
 /// How long it is watched that nothing moves.
 const WATCH: Duration = Duration::from_secs(5);
 /// How often a story that the host has spoilt is told.
@@ -170,6 +173,15 @@ fn nothing_moved(rig: &Rig, owner: End) -> Result<()> {
         None => Ok(()),
         Some(_) => Err(Error::new("the group moved")),
     }
+}
+
+/// The same where both links are cut and nothing but the answers for the VIP tells that the owner lives.
+fn vip_held(rig: &Rig, owner: End) -> Result<()> {
+    nothing_moved(rig, owner).map_err(|why| {
+        let gap = rig.client.verdict().gap();
+        let spoilt = if gap >= UNANSWERED { SPOILT } else { "the VIP was answered" };
+        Error::new(format!("{spoilt}: {why}; the VIP was silent for {gap:?}"))
+    })
 }
 
 /// Waits until a node shows a link like this.

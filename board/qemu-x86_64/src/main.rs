@@ -25,7 +25,7 @@ play: boots the pair, with the cable and the client, and makes faults at a comma
 figures: boot, memory and size, measured without a terminal
 
 faults: boots a pair and tells what a client sees of every fault whose name contains TEXT, and of COUNT more at random
-  (default 0; the long form: faults --only none --random 50); exit status 69 when one is not as it should be
+  (default 0; those alone: faults --only none --random 50); exit status 69 when one is not as it should be
 ";
 
 fn main() -> ExitCode {
@@ -82,7 +82,7 @@ impl Asked {
             writeln!(stderr(), "{}: {how}", row.fault).ok();
         };
         let mut rows = faults::tell_all(&self.only, self.random, self.seed, &mut progress)?;
-        rows.extend(faults::watchdog::tell_all(&self.only, &mut progress)?);
+        rows.extend(faults::watchdog::tell_all(&self.only, true, &mut progress)?);
         stdout().write_all(faults::table(&rows).as_bytes())?;
         match rows.iter().filter(|row| row.failed.is_some()).count() {
             0 => Ok(()),

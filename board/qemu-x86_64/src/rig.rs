@@ -180,16 +180,24 @@ impl Rig {
         for end in [0, 1] {
             self.node(end)?.await_success(WELL, SOON)?;
         }
-        let deadline = now() + SOON;
-        // Between two looks the nodes themselves take their time to answer.
-        let owner = loop {
-            match self.owner() {
-                Err(_) if now() < deadline => {}
-                found => break found?,
-            }
-        };
+        let owner = self.await_holder()?;
         self.client.await_owner(self.mac(owner), SOON)?;
         Ok(owner)
+    }
+
+    /// Waits until one node holds the group by its own word; which one that is.
+    ///
+    /// # Errors
+    /// That does not happen.
+    pub fn await_holder(&mut self) -> Result<End> {
+        let deadline = now() + SOON;
+        // Between two looks the nodes themselves take their time to answer.
+        loop {
+            match self.owner() {
+                Err(_) if now() < deadline => {}
+                found => return found,
+            }
+        }
     }
 
     /// Which node holds the group by its own word; of nodes with power.

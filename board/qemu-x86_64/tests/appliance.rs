@@ -20,6 +20,8 @@ const TABLE: [&str; 3] =
 const HOLDS: &str = "lubdub status --json | grep -q '\"state\": *\"held\"'";
 const SHOWS_VIP: &str = "ip -4 addr show dev eth0 | grep -q 'inet 192.168.20.100/24.* eth0:0'";
 const HAS_TABLE: &str = "ipvsadm -Ln | grep -q 192.168.20.100:80";
+const BREAK_IPVSADM: &str = "printf '#!/bin/sh\nkill -9 $$\n' >/tmp/broken && chmod 755 /tmp/broken && \
+                            mount --bind /tmp/broken $(command -v ipvsadm) && ! ipvsadm -Ln";
 
 /// A machine at a LAN and a crossover of its own, and the socket of its second serial port.
 struct Alone {
@@ -114,6 +116,14 @@ fn the_tutorials_table_comes_and_goes_with_the_group() {
     assert_eq!(table(node), Vec::<String>::new());
     fails(node, SHOWS_VIP);
     assert_eq!(node.run("lubdub status").unwrap().exit.code(), Some(69), "no daemon");
+    node.run("service heartbeat start").unwrap().ok().unwrap();
+    serves(node);
+
+    // With a program that dies the kernel is asked to empty its table: nothing is left all the same.
+    node.run(BREAK_IPVSADM).unwrap().ok().unwrap();
+    node.run("service heartbeat stop").unwrap().ok().unwrap();
+    node.run("umount $(command -v ipvsadm)").unwrap().ok().unwrap();
+    assert_eq!(table(node), Vec::<String>::new());
     node.run("service heartbeat start").unwrap().ok().unwrap();
     serves(node);
 

@@ -8,8 +8,8 @@ use nix::errno::Errno;
 
 use super::message::{Body, kind};
 use super::rules::{MARK, TABLE, Table, tables};
-use super::socket::{Nfnetlink, attributes, family, nested};
-use crate::host::netlink::{Message, is};
+use super::socket::{Nfnetlink, attributes, family};
+use crate::host::netlink::{self, Message, is};
 
 /// An address in a set.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,13 +52,13 @@ fn elements(kernel: &mut Nfnetlink, family: u8, set: &str) -> io::Result<Vec<Ele
 
 fn collect(found: &mut Vec<Element>, message: &Message<'_>) {
     let lists = attributes(message).filter(|(kind, _)| *kind == 3);
-    let entries = lists.flat_map(|(_, list)| nested(list));
+    let entries = lists.flat_map(|(_, list)| netlink::attributes(list));
     found.extend(entries.filter_map(|(_, entry)| element(family(message), entry)));
 }
 
 fn element(family: u8, entry: &[u8]) -> Option<Element> {
-    let attribute = |wanted| nested(entry).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
-    let (_, key) = nested(attribute(1)?).next()?;
+    let attribute = |wanted| netlink::attributes(entry).find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
+    let (_, key) = netlink::attributes(attribute(1)?).next()?;
     let address = match key.len() {
         4 => IpAddr::from(*key.first_chunk::<4>()?),
         _ => IpAddr::from(*key.first_chunk::<16>()?),

@@ -13,13 +13,11 @@ use rtnetlink::sys::{Socket, SocketAddr};
 use super::message::{Batch, Fill, kind, of_nftables, question};
 use crate::host::clock;
 use crate::host::netlink::{
-    DATAGRAM, Message, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, is, messages, readable, retry, u16_at,
+    self, DATAGRAM, Message, NLM_F_DUMP, NLM_F_DUMP_INTR, NLMSG_DONE, NLMSG_ERROR, is, messages, readable, retry,
 };
 
 /// `struct nfgenmsg`.
 const NFGENMSG: usize = 4;
-/// `NLA_TYPE_MASK`.
-const KIND: u16 = 0x3fff;
 /// The kernel answers within the system call that asks; an answer not there by then never comes.
 const ANSWER: Duration = Duration::from_millis(100);
 /// Bytes that may wait in the socket, for each direction.
@@ -197,24 +195,12 @@ impl Nfnetlink {
 
 /// The attributes of a message of netfilter's, with their numbers.
 pub fn attributes<'a>(message: &Message<'a>) -> impl Iterator<Item = (u16, &'a [u8])> + use<'a> {
-    nested(message.payload.get(NFGENMSG..).unwrap_or_default())
+    netlink::attributes(message.payload.get(NFGENMSG..).unwrap_or_default())
 }
 
 /// The family that a message of netfilter's is about.
 pub fn family(message: &Message<'_>) -> u8 {
     message.payload.first().copied().unwrap_or_default()
-}
-
-/// The attributes within an attribute; ends at the first that does not fit in it.
-pub fn nested(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut rest = bytes;
-    std::iter::from_fn(move || {
-        let length = usize::from(u16_at(rest, 0)?);
-        let value = rest.get(4..length)?;
-        let kind = u16_at(rest, 2)? & KIND;
-        rest = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
-        Some((kind, value))
-    })
 }
 
 fn number(value: &[u8]) -> Option<u32> {

@@ -17,7 +17,7 @@ use rtnetlink::sys::SocketAddr;
 
 use super::address::{Lifetime, set_lifetime};
 use super::{ANSWER, Address, Kernel, NLM_F_ACK, NLM_F_REPLACE, NLM_F_REQUEST, NLMSG_ERROR, RTM_NEWADDR};
-use super::{append, clock, messages};
+use super::{append, clock, messages, receive};
 
 /// Addresses in one request at most. Should all be refused, their answers, each a datagram that the kernel counts with
 /// less than 2 KiB, fit in half of the default receive buffer (net.core.rmem_default, 208 KiB).
@@ -105,7 +105,7 @@ impl Kernel {
     fn answers(&mut self, first: u32, count: usize, mut refused: impl FnMut(usize, io::Error)) -> io::Result<()> {
         let deadline = clock::now() + ANSWER;
         loop {
-            let length = self.receive(deadline)?;
+            let length = receive(&self.socket, &mut self.buffer, deadline)?;
             for message in messages(&self.buffer[..length]).filter(|m| m.kind == NLMSG_ERROR) {
                 let at = message.sequence.wrapping_sub(first) as usize;
                 if at < count

@@ -15,8 +15,8 @@ use crate::host::ipvs::{self, Table};
 use crate::host::script::{self, Call, Killed, Outcome, Runner, Status, Timeouts, Timer, executable};
 use crate::host::vip::{VipSpec, Vips, millis};
 
-/// Tries of a stop before it counts as failed. Heartbeat tried ten times; here each may take a minute, and a group that
-/// does not stop is better known soon.
+/// Tries of a stop before it counts as failed, and one alone where it hangs. Heartbeat tried ten times; here each may take
+/// a minute, and a group that does not stop is better known soon.
 const STOP_TRIES: u32 = 3;
 
 /// What the steps of a group work with.
@@ -111,6 +111,7 @@ impl Steps {
             if stopped && !this {
                 // The ladder of L3: what answers for the group goes at once, whatever else still runs.
                 self.drop_vips();
+                self.drop_forwarding();
             }
             begun.set(begun.get() && !this);
             stopped &= this;
@@ -144,6 +145,16 @@ impl Steps {
             Err(why) => {
                 self.say(Level::Critical, format_args!("{why}"));
                 false
+            }
+        }
+    }
+
+    /// Removes what IPVS does for the VIPs. A director that goes on, and is a real server too, would send back what the
+    /// other one forwards to it.
+    fn drop_forwarding(&self) {
+        for vip in self.vips_of_plan() {
+            if let Err(error) = ipvs::kernel::remove(vip.address) {
+                self.say(Level::Error, format_args!("IPVS services of {vip} cannot be removed: {error}"));
             }
         }
     }
@@ -224,12 +235,16 @@ impl Service<'_> {
         if only_running && self.status().await == Status::Stopped {
             return true;
         }
-        for left in (0..STOP_TRIES).rev() {
+        let mut left = STOP_TRIES;
+        while left > 0 {
             let begun = clock::now();
             let Err(why) = self.stop_once().await else {
                 self.say(Level::Info, format_args!("stopped in {}", millis(clock::now().since(begun))));
                 return true;
             };
+            // What hangs once hangs again, and what the ladder removes waits for the end of this.
+            let hung = clock::now().since(begun) >= self.steps.timeouts.stop;
+            left = if hung { 0 } else { left - 1 };
             match self.status().await {
                 Status::Stopped => {
                     self.say(Level::Warning, format_args!("{why}, but it does not run: taken as stopped"));

@@ -2,7 +2,7 @@
 
 use lubdub_lab::{End, Error, Result, now};
 
-use super::{ETHERNET, SERIAL, Tale, await_lines, await_link, nothing_moves};
+use super::{ETHERNET, SERIAL, Tale, WATCH, await_lines, await_link, nothing_moves, vip_held};
 use crate::cable::Wire;
 use crate::rig::{Rig, SOON};
 
@@ -12,7 +12,7 @@ fn shown(rig: &mut Rig, link: &str, state: &str) -> Result<()> {
 }
 
 pub fn serial_cut(rig: &mut Rig, _: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     rig.cable.cut();
     shown(rig, SERIAL, "down")?;
     nothing_moves(rig, owner)?;
@@ -21,7 +21,7 @@ pub fn serial_cut(rig: &mut Rig, _: &mut Tale) -> Result<()> {
 }
 
 pub fn ethernet_cut(rig: &mut Rig, _: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     rig.set_crossover(false)?;
     shown(rig, ETHERNET, "down")?;
     nothing_moves(rig, owner)?;
@@ -30,7 +30,7 @@ pub fn ethernet_cut(rig: &mut Rig, _: &mut Tale) -> Result<()> {
 
 /// Every line falls, as when the peer loses its power; but the VIP answers.
 pub fn both_cut(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     rig.cable.cut();
     rig.set_crossover(false)?;
     await_lines(rig, SERIAL, "lost")?;
@@ -44,14 +44,15 @@ pub fn both_cut(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
         peer = rig.node(1 - owner)?.status()?.peer;
     }
     tale.note = "split suspected".into();
-    nothing_moves(rig, owner)?;
+    rig.pass(WATCH);
+    vip_held(rig, owner)?;
     rig.set_crossover(true)?;
     rig.cable.mend();
     Ok(())
 }
 
 pub fn one_wire_broken(rig: &mut Rig, _: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     rig.cable.set_wire(owner, Wire::Broken);
     shown(rig, SERIAL, "one-way")?;
     nothing_moves(rig, owner)?;
@@ -60,7 +61,7 @@ pub fn one_wire_broken(rig: &mut Rig, _: &mut Tale) -> Result<()> {
 }
 
 pub fn noise(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     let errors = |rig: &mut Rig, end: End| -> Result<u64> {
         Ok(rig.node(end)?.status()?.link(SERIAL).map_or(0, |link| link.rx_errors))
     };
@@ -79,7 +80,7 @@ pub fn noise(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
 }
 
 pub fn wrong_baud(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     rig.node(1 - owner)?.run("stty -F /dev/ttyS1 9600")?.ok()?;
     await_link(rig, owner, SERIAL, "down")?;
     await_link(rig, 1 - owner, SERIAL, "down")?;

@@ -28,7 +28,7 @@ pub fn plug_pulled(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
 
 /// The other one takes over, and the old owner gets its power back.
 fn pull(rig: &mut Rig, tale: &mut Tale) -> Result<Duration> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     rig.power_off(owner)?;
     let took = await_move(rig, owner, tale)?.ok_or_else(|| Error::new("no announcement, or no word before it"))?;
     rig.power_on(owner)?;
@@ -70,7 +70,7 @@ pub fn plug_pulled_strapped(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
 }
 
 pub fn frozen(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     rig.node(owner)?.freeze()?;
     await_move(rig, owner, tale)?;
     tale.double = THAW;
@@ -78,7 +78,7 @@ pub fn frozen(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
 }
 
 pub fn panic(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     let node = rig.node(owner)?;
     let count = node.qmp().count();
     node.run("(sleep 1; echo c >/proc/sysrq-trigger) >/dev/null 2>&1 &")?.ok()?;
@@ -87,7 +87,7 @@ pub fn panic(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
 }
 
 pub fn reset(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     rig.node(owner)?.reset()?;
     return_of(rig, owner, tale)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lubdub_lab::{Random, Result};
 
-use super::{Row, Tale, daemon, power, tell};
+use super::{Row, Tale, daemon, power, tell, vip_held};
 use crate::cable::Wire;
 use crate::rig::Rig;
 
@@ -60,6 +60,7 @@ pub fn some(rig: &mut Rig, count: usize, seed: u64, add: &mut dyn FnMut(Row)) ->
 }
 
 fn make(rig: &mut Rig, fault: Fault, held: Duration, from: usize, tale: &mut Tale) -> Result<()> {
+    let owner = rig.await_holder()?;
     match fault {
         Fault::Serial => rig.cable.cut(),
         Fault::Ethernet => rig.set_crossover(false)?,
@@ -69,7 +70,7 @@ fn make(rig: &mut Rig, fault: Fault, held: Duration, from: usize, tale: &mut Tal
         }
         Fault::Wire => rig.cable.set_wire(from, Wire::Broken),
         Fault::Noise => rig.cable.set_wire(from, Wire::Noisy { rate: 0.05, seed: held.as_millis() as u64 }),
-        Fault::Killed => return daemon::killed(rig, tale),
+        Fault::Killed => return daemon::killed_at_any_age(rig, tale),
         Fault::DaemonFrozen => return daemon::frozen(rig, tale),
         Fault::Takeover => return daemon::takeover(rig, tale),
         Fault::Plug => return power::plug_pulled(rig, tale),
@@ -78,6 +79,7 @@ fn make(rig: &mut Rig, fault: Fault, held: Duration, from: usize, tale: &mut Tal
         Fault::MachineFrozen => return power::frozen(rig, tale),
     }
     rig.pass(held);
+    vip_held(rig, owner)?;
     rig.cable.mend();
     rig.set_crossover(true)
 }

@@ -14,7 +14,7 @@ use crate::rig::{Rig, SOON};
 const RELEASE: &str = "release";
 
 pub fn rolling(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     let standby = 1 - owner;
     let root = next_image(rig)?;
     reflash(rig, standby, &root)?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lubdub_lab::{End, Error, Pair, Result};
+use lubdub_lab::{End, Error, Pair, Result, now};
 use serde_json::Value;
 
 use super::{Row, Story, Tale, tell};
@@ -13,25 +13,45 @@ use crate::rig::{Rig, SOON};
 const STORIES: [(&str, Story); 3] = [
     ("watchdog: hung daemon", hung_daemon),
     ("watchdog: starved user space", starved),
-    ("watchdog: stuck stop", stuck_stop),
+    ("watchdog: failing stop", failing_stop),
 ];
+/// It takes five minutes.
+const LONG: [(&str, Story); 1] = [("watchdog: hanging stop", hanging_stop)];
 /// F, the first time: initdead of [`pair`].
 const FAILBACK: Duration = Duration::from_secs(10);
 /// Three failed stops, and the pauses between them.
 const STOPS: Duration = Duration::from_secs(30);
+/// The same where each hangs for its minute, and is killed.
+const HANGS: Duration = Duration::from_secs(240);
 /// An emulated watchdog is as late as its host.
 const LATE: Duration = Duration::from_secs(2);
-/// A resource that cannot be stopped when it is told so. (A stop that hangs fails after a minute, three times.)
+/// A resource that fills the IPVS table, as ldirectord does, and whose stop fails or hangs when it is told so. Nothing but
+/// SIGKILL ends one that hangs, nor its child.
 const STUCK: &str = "#!/bin/sh
 case $1 in
-start) : >/run/stuck.runs ;;
+start) ipvsadm -C && ipvsadm -R </etc/sysconfig/ipvsadm && : >/run/stuck.runs ;;
 stop)
-    [ ! -e /run/stuck ] || { echo 'still busy'; exit 1; }
+    case $(cat /run/stuck 2>/dev/null) in
+    fails) echo 'still busy'; exit 1 ;;
+    hangs)
+        trap '' TERM
+        sleep 1000 &
+        echo $$ $! >>/run/stuck.pids
+        while :; do sleep 1; done
+        ;;
+    esac
+    ipvsadm -C
     rm -f /run/stuck.runs
     ;;
 status) if [ -e /run/stuck.runs ]; then echo running; else echo stopped && exit 3; fi ;;
 esac
 ";
+/// Neither VIP nor IPVS table is left, nor a process of the first stop that hung.
+const NOTHING_LEFT: &str = "! ip -4 addr show dev eth0 | grep -q 192.168.20.100 && \
+                            ! ipvsadm -Ln | grep -q 192.168.20.100 && \
+                            (for pid in $(head -n 1 /run/stuck.pids); do [ ! -e /proc/$pid ] || exit 1; done)";
+/// What the peer says of a stop that takes long.
+const PEER_WAITS: &str = "logread | grep -c 'has been stopping it for'";
 /// A loop above every priority but the kernel's own, and no share of the processor for the others.
 const HOG: &str = "(sleep 1; echo -1 >/proc/sys/kernel/sched_rt_runtime_us; exec chrt -f 99 sh -c 'while :; do :; done') \
                    >/dev/null 2>&1 &";
@@ -42,17 +62,18 @@ pub fn pair() -> Pair {
         .with_ha_cf("warntime 200ms", "warntime 1")
         .with_ha_cf("deadtime 300ms", "deadtime 5\nwatchdog /dev/watchdog0")
         .with_ha_cf("initdead 3", "initdead 10")
-        .with_haresources("node1.a.com 192.168.20.100/24/eth0 ipvsadm stuck\n")
+        .with_haresources("node1.a.com 192.168.20.100/24/eth0 stuck\n")
         .with_script("stuck", STUCK.into())
 }
 
-/// Boots the pair and tells every story whose name contains `only`.
+/// Boots the pair and tells every story whose name contains `only`; those that take minutes only if `long`.
 ///
 /// # Errors
 /// It cannot be booted.
-pub fn tell_all(only: &str, said: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
+pub fn tell_all(only: &str, long: bool, said: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    let wanted: Vec<_> = STORIES.into_iter().filter(|(name, _)| name.contains(only)).collect();
+    let stories = STORIES.into_iter().chain(LONG.into_iter().filter(|_| long));
+    let wanted: Vec<_> = stories.filter(|(name, _)| name.contains(only)).collect();
     if wanted.is_empty() {
         return Ok(rows);
     }
@@ -103,7 +124,7 @@ fn bitten(rig: &mut Rig, owner: End, events: usize, within: Duration, tale: &mut
 
 /// Also: home again, and not before F.
 fn hung_daemon(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     let count = rig.node(owner)?.qmp().count();
     rig.node(owner)?.run("kill -STOP $(cat /run/lubdub/pid)")?.ok()?;
     let reset = bitten(rig, owner, count, Duration::ZERO, tale)?;
@@ -134,17 +155,45 @@ fn first_word(rig: &Rig, since: Instant) -> Result<Instant> {
 }
 
 fn starved(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+    let owner = rig.await_holder()?;
     let node = rig.node(owner)?;
     let count = node.qmp().count();
     node.run(HOG)?.ok()?;
     bitten(rig, owner, count, Duration::ZERO, tale).map(drop)
 }
 
-fn stuck_stop(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
-    let owner = rig.owner()?;
+fn failing_stop(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
+    let owner = rig.await_holder()?;
+    stuck(rig, owner, "fails", STOPS, tale)
+}
+
+/// Also: the peer is told all the while.
+fn hanging_stop(rig: &mut Rig, tale: &mut Tale) -> Result<()> {
+    let owner = rig.await_holder()?;
+    let said = |rig: &mut Rig| -> Result<String> { Ok(rig.node(1 - owner)?.run(PEER_WAITS)?.stdout) };
+    let before = said(rig)?;
+    stuck(rig, owner, "hangs", HANGS, tale)?;
+    if said(rig)? == before {
+        return Err(Error::new(format!("{} was not told of the stop that hung", rig.name(1 - owner))));
+    }
+    Ok(())
+}
+
+/// The first stop that fails leaves nothing that answers, the third one ends in the reset, and until then the peer takes
+/// nothing.
+fn stuck(rig: &mut Rig, owner: End, how: &str, within: Duration, tale: &mut Tale) -> Result<()> {
     let node = rig.node(owner)?;
     let count = node.qmp().count();
-    node.run("touch /run/stuck; lubdub standby --wait 1 >/dev/null 2>&1 || :")?.ok()?;
-    bitten(rig, owner, count, STOPS, tale).map(drop)
+    let begun = now();
+    node.run(&format!("echo {how} >/run/stuck; lubdub standby --wait 1 >/dev/null 2>&1 || :"))?.ok()?;
+    node.await_success(NOTHING_LEFT, within)?;
+    let gone = now() - begun;
+    let peer = rig.node(1 - owner)?.status()?;
+    let reset = bitten(rig, owner, count, within, tale)?;
+    tale.note = format!("VIP and table gone after {gone:.1?}, reset after {:.1?}: {}", reset - begun, tale.note);
+    let to = rig.mac(1 - owner);
+    if !peer.idle() || rig.client.verdict().announcements.iter().any(|one| one.mac == to && one.at < reset) {
+        return Err(Error::new(format!("{} has taken what may still run: {:?}", peer.node, peer.groups)));
+    }
+    Ok(())
 }
