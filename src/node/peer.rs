@@ -398,6 +398,11 @@ impl Peer {
         self.barred_at = Some(now);
     }
 
+    /// Somebody beats over Ethernet in a session that this run does not know: the peer in that with a former one, or anybody.
+    pub fn doubt(&mut self, now: Instant) {
+        self.doubted_at = Some(now);
+    }
+
     /// L7: this node was late by `length`; that time is nobody's silence. A goodbye is believed no longer, since the peer
     /// may have come back meanwhile.
     pub fn stalled(&mut self, length: Duration) {
