@@ -147,7 +147,7 @@ impl Node {
                 self.peer.bar(self.now);
             } else {
                 // So may the peer here, or anybody.
-                self.peer.doubt(self.now);
+                self.peer.doubt(self.now, &self.setup);
             }
             return;
         };

@@ -128,6 +128,8 @@ pub(super) struct Peer {
     barred_at: Option<Instant>,
     /// Last such frame from Ethernet that anybody could have sent: unauthentic, or a recording.
     doubted_at: Option<Instant>,
+    /// Beats over Ethernet that are not the peer's, beside its own: since when in this session, and the last of them.
+    din: Option<(Instant, Instant)>,
     callers: Callers,
     /// The offer of the authentic node that is not to be trusted.
     stranger: Option<Nonce>,
@@ -199,6 +201,7 @@ impl Peer {
             untrusted: None,
             barred_at: None,
             doubted_at: None,
+            din: None,
             callers: Callers::default(),
             stranger: None,
             proved_at: None,
@@ -324,6 +327,7 @@ impl Peer {
         self.macs.clone_from(macs);
         self.callers.forget();
         self.stranger = None;
+        self.din = None;
         self.renew = false;
         self.former = None;
         self.last_run = Some((facts.run, known.max(sequence)));
@@ -372,6 +376,7 @@ impl Peer {
     pub fn part(&mut self, now: Instant) {
         if let Some(session) = self.session.take() {
             self.former = Some(session);
+            self.din = None;
             if !core::mem::take(&mut self.left) {
                 self.suspect(now, Untrusted::DifferentHaresources, true);
             }
@@ -398,9 +403,16 @@ impl Peer {
         self.barred_at = Some(now);
     }
 
-    /// Somebody beats over Ethernet in a session that this run does not know: the peer in that with a former one, or anybody.
-    pub fn doubt(&mut self, now: Instant) {
-        self.doubted_at = Some(now);
+    /// Somebody beats over Ethernet in a session that this run does not know: the peer in that with a former one, a
+    /// neighbour, or anybody. What had gone on for initdead by the time of the peer's last word is not the peer, which is
+    /// in one session at a time: a cluster beside this one delays nothing.
+    pub fn doubt(&mut self, now: Instant, setup: &Setup) {
+        let initdead = setup.timing.initdead;
+        let (since, _) = self.din.filter(|(_, last)| now < *last + initdead).unwrap_or((now, now));
+        self.din = Some((since, now));
+        if since + initdead > self.silent_since {
+            self.doubted_at = Some(now);
+        }
     }
 
     /// L7: this node was late by `length`; that time is nobody's silence. A goodbye is believed no longer, since the peer
@@ -416,6 +428,10 @@ impl Peer {
         }
         if let Some((_, at)) = &mut self.untrusted {
             *at += length;
+        }
+        if let Some((since, last)) = &mut self.din {
+            *since += length;
+            *last += length;
         }
     }
 
@@ -504,6 +520,7 @@ impl Peer {
             untrusted,
             barred_at,
             doubted_at,
+            din,
             callers,
             stranger,
             proved_at,
@@ -541,6 +558,11 @@ impl Peer {
         for at in [untrusted.map(|(_, at)| at), *barred_at, *doubted_at] {
             out.word(lens.fresh(at, timing.deadtime));
         }
+        maybe(out, *din, |out, (since, last)| {
+            let known = since + timing.initdead;
+            out.word(lens.until(known).max(u64::from(known > *silent_since)));
+            out.word(lens.fresh(Some(last), timing.initdead));
+        });
         callers.digest(lens, out);
         out.word(lens.fresh(*proved_at, timing.initdead));
         maybe(out, stranger.as_ref(), |out, nonce| out.name(nonce_name(nonce)));

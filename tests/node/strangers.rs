@@ -2,6 +2,7 @@
 
 use crate::pair::{MS, Pair};
 use lubdub::node::{Input, LinkKind, Order, PeerState, Untrusted};
+use lubdub::time::Instant;
 
 #[test]
 fn garbage_on_ethernet_delays_a_takeover_by_one_initdead_at_most_and_strangers_on_the_cable_forbid_it() {
@@ -63,6 +64,36 @@ fn beats_of_nobody_on_ethernet_delay_a_takeover_as_false_hellos_do_and_forbid_on
             let span = pair.until(MS(1000), |pair| pair.owner(0) == Some(1));
             assert!(span <= MS(310), "{span:?} after the last of them\n{}", pair.story());
         }
+    }
+}
+
+/// A neighbour on the same segment beats on whether or not the peer lives. Who has heard it beside the peer for initdead
+/// knows that it is somebody else.
+#[test]
+fn a_cluster_that_beats_beside_this_one_delays_no_takeover() {
+    let beat = beat_of_another_session();
+    for (vips, orderly) in [(true, false), (false, false), (true, true), (false, true)] {
+        let mut pair = Pair::new();
+        pair.vips = vips;
+        pair.boot(0);
+        pair.boot(1);
+        for turn in 0..300 {
+            match turn {
+                100 if orderly => pair.order(0, Order::Leave),
+                100 => pair.power_off(0),
+                _ => {}
+            }
+            if turn >= 100 && pair.owner(0) == Some(1) {
+                break;
+            }
+            for side in [0, 1] {
+                pair.tell(side, Input::Bytes { link: 1, bytes: &beat });
+            }
+            pair.run(MS(50));
+        }
+        let took = pair.now.since(Instant::from_micros(6_000_000));
+        let most = if orderly { MS(50) } else { MS(350) };
+        assert!(pair.owner(0) == Some(1) && took <= most, "{took:?}\n{}", pair.story());
     }
 }
 
