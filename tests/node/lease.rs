@@ -239,6 +239,25 @@ fn an_owner_whose_every_link_device_is_gone_gives_up_and_its_peer_takes_over() {
     }
 }
 
+/// The peer takes over after its own deadtime, so an owner that has no device goes by that where it is the shorter one:
+/// what it holds without a lease must be stopped by then.
+#[test]
+fn an_owner_without_a_device_gives_up_within_the_shorter_deadtime_of_the_two() {
+    for side in [0, 1] {
+        let mut pair = leased();
+        pair.timing.deadtime = if side == 0 { MS(3_000) } else { MS(300) };
+        pair.boot(0);
+        pair.timing.deadtime = if side == 0 { MS(300) } else { MS(3_000) };
+        pair.boot(1);
+        pair.run(MS(5_000));
+        assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+        pair.cut_all(true);
+        lose_devices(&mut pair, 0, true);
+        let span = pair.until(MS(2_000), |pair| pair.state(0, 0) == State::Stopped);
+        assert!(span <= MS(160), "{span:?}: {}", pair.story());
+    }
+}
+
 /// One device that is left is enough, and one that is back in time is, too.
 #[test]
 fn an_owner_with_a_device_left_stays() {
