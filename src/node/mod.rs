@@ -140,7 +140,8 @@ pub enum Input<'a> {
         /// When the lease runs out.
         until: Instant,
     },
-    /// The peer is off for certain: a device has confirmed it, or a human vouches for it. Ignored while it lives.
+    /// The peer is off for certain: a device has confirmed it, or a human vouches for it. Ignored while it lives, and within
+    /// a keepalive of a stall, during which it may have been said; [`Node::is_peer_fenced`] tells.
     Fenced,
     /// Time has passed.
     Wake {
@@ -413,7 +414,7 @@ impl Node {
         if length <= self.setup.timing.keepalive {
             return;
         }
-        self.peer.stalled(length);
+        self.peer.stalled(self.now, length);
         self.links.iter_mut().for_each(|link| link.stalled(length));
         self.groups.iter_mut().for_each(Group::stalled);
         if let Some(Leaving::Goodbye { until, .. }) = &mut self.leaving {
@@ -448,9 +449,14 @@ impl Node {
     }
 
     fn fenced(&mut self) {
-        if !self.peer.is_alive(self.now, &self.setup) {
-            self.peer.fenced = true;
+        if self.peer.is_alive(self.now, &self.setup) {
+            return;
+        }
+        if self.peer.is_off(self.now, &self.setup) {
             self.peer.memory.note(Loss::Fenced);
+        } else {
+            // The device that said so is done: what is still wanted is asked for once more.
+            self.fence.1 &= !self.fence.0;
         }
     }
 
@@ -502,7 +508,7 @@ impl Node {
         for number in 0..self.groups.len() as u8 {
             fence |= self.decide(number, swept);
         }
-        let fence = fence && !self.peer.fenced || self.fence.0 && !self.fencing_is_over();
+        let fence = fence && !self.peer.is_fenced() || self.fence.0 && !self.fencing_is_over();
         self.fence = (fence, self.fence.1 && fence == self.fence.0);
         self.look();
         self.leave();
@@ -537,7 +543,7 @@ impl Node {
     }
 
     fn fencing_is_over(&self) -> bool {
-        self.peer.fenced || self.peer.left || self.peer.is_alive(self.now, &self.setup)
+        self.peer.is_fenced() || self.peer.left || self.peer.is_alive(self.now, &self.setup)
     }
 
     /// L9: from warntime on the VIPs of a silent peer are asked for, so that it costs no time.

@@ -108,8 +108,10 @@ pub(super) struct Peer {
     pub unplugged: Option<Instant>,
     /// When it last said that it cannot see the service LAN.
     pub blind_at: Option<Instant>,
-    /// An operator or a device has made sure that it is off; until it is heard again.
-    pub fenced: bool,
+    /// An operator or a device has made sure that it is off; until it is heard again, or this node has stalled.
+    fenced: bool,
+    /// When this node stalled last, until it went on.
+    stalled_at: Option<Instant>,
     /// The lease that it told last, in whatever session.
     told_lease: Duration,
     /// A lease told before that ends later than the present one, and when it has run out.
@@ -191,6 +193,7 @@ impl Peer {
             unplugged: None,
             blind_at: None,
             fenced: false,
+            stalled_at: None,
             told_lease: Duration::ZERO,
             former_lease: (Duration::ZERO, Instant::ZERO),
             renew: false,
@@ -415,11 +418,24 @@ impl Peer {
         }
     }
 
-    /// L7: this node was late by `length`; that time is nobody's silence. A goodbye is believed no longer, since the peer
-    /// may have come back meanwhile.
-    pub fn stalled(&mut self, length: Duration) {
+    /// It is off for certain, a device or a human says: believed unless it may have been said before this node went on
+    /// after a stall, in which the peer may have come back and taken what this node then would take too.
+    pub fn is_off(&mut self, now: Instant, setup: &Setup) -> bool {
+        self.fenced |= !within(self.stalled_at, now, setup.timing.keepalive);
+        self.fenced
+    }
+
+    pub fn is_fenced(&self) -> bool {
+        self.fenced
+    }
+
+    /// L7: this node was late by `length` until now; that time is nobody's silence. A goodbye is believed no longer, nor a
+    /// fencing, since the peer may have come back meanwhile.
+    pub fn stalled(&mut self, now: Instant, length: Duration) {
         self.silent_since += length;
         self.left = false;
+        self.fenced = false;
+        self.stalled_at = Some(now);
         self.stall_floor = self.session.as_ref().map_or(0, |session| session.tx_seq() + 1);
         self.asked.stalled(length);
         let times = [&mut self.barred_at, &mut self.doubted_at, &mut self.proved_at, &mut self.unauthentic_at];
@@ -514,6 +530,7 @@ impl Peer {
             unplugged,
             blind_at,
             fenced,
+            stalled_at,
             told_lease,
             former_lease: (former_lease, former_lease_until),
             renew,
@@ -551,6 +568,7 @@ impl Peer {
         for flag in [ever_heard, left, renew, fenced] {
             out.word(u64::from(*flag));
         }
+        out.word(lens.fresh(*stalled_at, timing.keepalive));
         // How long ago is told by the groups, which know F.
         out.word(u64::from(alive_since.is_some()));
         out.count(own, *stall_floor);
