@@ -15,7 +15,7 @@ mod params;
 #[cfg(test)]
 mod tests;
 
-pub use confirm::confirm;
+pub use confirm::{DOUBTED, confirm};
 pub use examine::{Flaw, examine};
 
 use std::path::PathBuf;

@@ -683,7 +683,10 @@ impl Daemon {
                 );
                 self.fence.vouch(now);
                 self.tell(Input::Fenced);
-                self.control.answer(client, 0, &text);
+                match self.node.is_peer_fenced() {
+                    true => self.control.answer(client, 0, &text),
+                    false => self.control.answer(client, 1, fence::DOUBTED),
+                }
             }
             Err(text) => {
                 self.say(Level::Warning, format_args!("fence confirm {node:?}: {}", text.trim_end()));

@@ -85,7 +85,7 @@ impl Node {
             look: (look, _),
             fence: (fence, _),
             leaving,
-            mute_since,
+            mute_since: _,
             judge: _,
             wait,
             witness: _,
@@ -112,9 +112,7 @@ impl Node {
                 out.word(lens.until(*until));
             }
         }
-        maybe(out, *mute_since, |out, since| {
-            out.word(lens.until(super::group::mute_until(since, setup.timing.deadtime)));
-        });
+        maybe(out, self.mute_until(), |out, until| out.word(lens.until(until)));
         maybe(out, *wait, |out, (until, why)| {
             out.word(lens.until(until));
             out.word(why as u64);

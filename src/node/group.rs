@@ -84,7 +84,7 @@ pub(super) struct Scene<'a> {
     /// How long nothing fresh has been heard.
     pub silent: Duration,
     pub initdead: Duration,
-    /// Since when no link of this node has a device.
+    /// No link of this node has a device: until when it keeps what it holds.
     pub mute: Option<Instant>,
     /// This node is not leaving.
     pub willing: bool,
@@ -581,7 +581,7 @@ impl Group {
 
     /// EYES and HEAL 3: whether the VIP is of no use here, or the peer has the better right to it and cannot say so.
     fn is_lost(&self, scene: &Scene<'_>) -> Option<Cause> {
-        if scene.mute.is_some_and(|since| scene.now >= mute_until(since, scene.deadtime)) {
+        if scene.mute.is_some_and(|until| scene.now >= until) {
             return Some(Cause::Mute);
         }
         if !self.setup.has_vip || !scene.guard.probes || scene.theirs.is_some() {
@@ -955,14 +955,6 @@ impl Group {
 /// It is offered because the peer cannot see the service LAN, and not by order.
 fn is_offered_blindly(theirs: &GroupWord, peer_blind: bool) -> bool {
     peer_blind && theirs.state == State::Giving && !theirs.ordered
-}
-
-/// How long a node keeps what it holds while no link of it has a device. It cannot speak, so it renews no lease and feeds
-/// no watchdog, and its peer takes over after deadtime at the earliest: the second half is for stopping scripts, before
-/// the watchdog ends them. What holds nothing needs no watchdog, so a node that lives on alone is not reset again and
-/// again. A device that comes back before is as if nothing had been.
-pub(super) fn mute_until(since: Instant, deadtime: Duration) -> Instant {
-    since + deadtime.part(2)
 }
 
 /// When a leftover may be adopted although nobody consents: the last third of the lease, in which a peer that had heard

@@ -145,6 +145,9 @@ impl Node {
             if self.is_cable(number) {
                 // The other end beats, in a session that this run or this setup does not know.
                 self.peer.bar(self.now);
+            } else {
+                // So may the peer here, or anybody.
+                self.peer.doubt(self.now, &self.setup);
             }
             return;
         };

@@ -140,7 +140,8 @@ pub enum Input<'a> {
         /// When the lease runs out.
         until: Instant,
     },
-    /// The peer is off for certain: a device has confirmed it, or a human vouches for it. Ignored while it lives.
+    /// The peer is off for certain: a device has confirmed it, or a human vouches for it. Ignored while it lives, and within
+    /// a keepalive of a stall, during which it may have been said; [`Node::is_peer_fenced`] tells.
     Fenced,
     /// Time has passed.
     Wake {
@@ -413,7 +414,7 @@ impl Node {
         if length <= self.setup.timing.keepalive {
             return;
         }
-        self.peer.stalled(length);
+        self.peer.stalled(self.now, length);
         self.links.iter_mut().for_each(|link| link.stalled(length));
         self.groups.iter_mut().for_each(Group::stalled);
         if let Some(Leaving::Goodbye { until, .. }) = &mut self.leaving {
@@ -448,9 +449,14 @@ impl Node {
     }
 
     fn fenced(&mut self) {
-        if !self.peer.is_alive(self.now, &self.setup) {
-            self.peer.fenced = true;
+        if self.peer.is_alive(self.now, &self.setup) {
+            return;
+        }
+        if self.peer.is_off(self.now, &self.setup) {
             self.peer.memory.note(Loss::Fenced);
+        } else {
+            // The device that said so is done: what is still wanted is asked for once more.
+            self.fence.1 &= !self.fence.0;
         }
     }
 
@@ -502,7 +508,7 @@ impl Node {
         for number in 0..self.groups.len() as u8 {
             fence |= self.decide(number, swept);
         }
-        let fence = fence && !self.peer.fenced || self.fence.0 && !self.fencing_is_over();
+        let fence = fence && !self.peer.is_fenced() || self.fence.0 && !self.fencing_is_over();
         self.fence = (fence, self.fence.1 && fence == self.fence.0);
         self.look();
         self.leave();
@@ -514,6 +520,20 @@ impl Node {
         !self.links.is_empty() && self.links.iter().all(|link| !link.device)
     }
 
+    /// How long this node keeps what it holds while no link of it has a device. It cannot speak, so it renews no lease and
+    /// feeds no watchdog, and its peer takes over after its own deadtime at the earliest: the second half of the shorter
+    /// one is for stopping scripts, before the watchdog ends them. What holds nothing needs no watchdog, so a node that
+    /// lives on alone is not reset again and again. A device that comes back before is as if nothing had been.
+    fn mute_until(&self) -> Option<Instant> {
+        self.mute_since.map(|since| since + self.shorter_deadtime().part(2))
+    }
+
+    /// The smaller deadtime of the two nodes, as far as the peer has told its own.
+    fn shorter_deadtime(&self) -> Duration {
+        let mine = self.setup.timing.deadtime;
+        self.peer.session.as_ref().map_or(mine, |session| session.facts.deadtime.min(mine))
+    }
+
     /// Since when every link has lost its other end, which each had shown. What was on its way then may still arrive; what
     /// comes later shows that the lines are wrong.
     fn unplugged(&self) -> Option<Instant> {
@@ -523,7 +543,7 @@ impl Node {
     }
 
     fn fencing_is_over(&self) -> bool {
-        self.peer.fenced || self.peer.left || self.peer.is_alive(self.now, &self.setup)
+        self.peer.is_fenced() || self.peer.left || self.peer.is_alive(self.now, &self.setup)
     }
 
     /// L9: from warntime on the VIPs of a silent peer are asked for, so that it costs no time.
@@ -629,6 +649,7 @@ impl Node {
     fn decide(&mut self, number: u8, swept: bool) -> bool {
         let mut fx = Effects::default();
         let (peer, setup, now) = (&self.peer, &self.setup, self.now);
+        let (deadtime, mute) = (self.shorter_deadtime(), self.mute_until());
         let everywhere = self.links.iter().all(|link| !link.device || link.counters.tx_frames > 0);
         let group = &mut self.groups[usize::from(number)];
         let session = peer.session.as_ref();
@@ -637,7 +658,6 @@ impl Node {
         let (alive, heard) = (peer.is_alive(now, setup), peer.is_heard(now, setup));
         let facts = session.map(|session| &session.facts);
         let keepalive = facts.map_or(setup.timing.keepalive, |facts| facts.keepalive.max(setup.timing.keepalive));
-        let deadtime = facts.map_or(setup.timing.deadtime, |facts| facts.deadtime.min(setup.timing.deadtime));
         let scene = Scene {
             now,
             theirs: word.filter(|_| alive),
@@ -658,7 +678,7 @@ impl Node {
             guard: setup.guard,
             silent: now.since(peer.silent_since),
             initdead: setup.timing.initdead,
-            mute: self.mute_since,
+            mute,
             willing: self.leaving.is_none(),
             peer_blind: peer.is_blind(),
             peer_sees: peer.has_seen(now, setup),
@@ -764,7 +784,7 @@ impl Node {
             }
             at(failback.map(|(since, least)| group.failback_at(now, since, least)), Why::Failback);
         }
-        at(self.mute_since.map(|since| group::mute_until(since, setup.timing.deadtime)), Why::Group);
+        at(self.mute_until(), Why::Group);
         if let Some(Leaving::Goodbye { until, .. }) = self.leaving {
             at(Some(until), Why::Goodbye);
         }

@@ -108,8 +108,10 @@ pub(super) struct Peer {
     pub unplugged: Option<Instant>,
     /// When it last said that it cannot see the service LAN.
     pub blind_at: Option<Instant>,
-    /// An operator or a device has made sure that it is off; until it is heard again.
-    pub fenced: bool,
+    /// An operator or a device has made sure that it is off; until it is heard again, or this node has stalled.
+    fenced: bool,
+    /// When this node stalled last, until it went on.
+    stalled_at: Option<Instant>,
     /// The lease that it told last, in whatever session.
     told_lease: Duration,
     /// A lease told before that ends later than the present one, and when it has run out.
@@ -128,6 +130,8 @@ pub(super) struct Peer {
     barred_at: Option<Instant>,
     /// Last such frame from Ethernet that anybody could have sent: unauthentic, or a recording.
     doubted_at: Option<Instant>,
+    /// Beats over Ethernet that are not the peer's, beside its own: since when in this session, and the last of them.
+    din: Option<(Instant, Instant)>,
     callers: Callers,
     /// The offer of the authentic node that is not to be trusted.
     stranger: Option<Nonce>,
@@ -189,6 +193,7 @@ impl Peer {
             unplugged: None,
             blind_at: None,
             fenced: false,
+            stalled_at: None,
             told_lease: Duration::ZERO,
             former_lease: (Duration::ZERO, Instant::ZERO),
             renew: false,
@@ -199,6 +204,7 @@ impl Peer {
             untrusted: None,
             barred_at: None,
             doubted_at: None,
+            din: None,
             callers: Callers::default(),
             stranger: None,
             proved_at: None,
@@ -324,6 +330,7 @@ impl Peer {
         self.macs.clone_from(macs);
         self.callers.forget();
         self.stranger = None;
+        self.din = None;
         self.renew = false;
         self.former = None;
         self.last_run = Some((facts.run, known.max(sequence)));
@@ -377,6 +384,7 @@ impl Peer {
     pub fn part(&mut self, now: Instant) {
         if let Some(session) = self.session.take() {
             self.former = Some(session);
+            self.din = None;
             if !core::mem::take(&mut self.left) {
                 self.suspect(now, Untrusted::DifferentHaresources, true);
             }
@@ -403,11 +411,36 @@ impl Peer {
         self.barred_at = Some(now);
     }
 
-    /// L7: this node was late by `length`; that time is nobody's silence. A goodbye is believed no longer, since the peer
-    /// may have come back meanwhile.
-    pub fn stalled(&mut self, length: Duration) {
+    /// Somebody beats over Ethernet in a session that this run does not know: the peer in that with a former one, a
+    /// neighbour, or anybody. What had gone on for initdead by the time of the peer's last word is not the peer, which is
+    /// in one session at a time: a cluster beside this one delays nothing.
+    pub fn doubt(&mut self, now: Instant, setup: &Setup) {
+        let initdead = setup.timing.initdead;
+        let (since, _) = self.din.filter(|(_, last)| now < *last + initdead).unwrap_or((now, now));
+        self.din = Some((since, now));
+        if since + initdead > self.silent_since {
+            self.doubted_at = Some(now);
+        }
+    }
+
+    /// It is off for certain, a device or a human says: believed unless it may have been said before this node went on
+    /// after a stall, in which the peer may have come back and taken what this node then would take too.
+    pub fn is_off(&mut self, now: Instant, setup: &Setup) -> bool {
+        self.fenced |= !within(self.stalled_at, now, setup.timing.keepalive);
+        self.fenced
+    }
+
+    pub fn is_fenced(&self) -> bool {
+        self.fenced
+    }
+
+    /// L7: this node was late by `length` until now; that time is nobody's silence. A goodbye is believed no longer, nor a
+    /// fencing, since the peer may have come back meanwhile.
+    pub fn stalled(&mut self, now: Instant, length: Duration) {
         self.silent_since += length;
         self.left = false;
+        self.fenced = false;
+        self.stalled_at = Some(now);
         self.stall_floor = self.session.as_ref().map_or(0, |session| session.tx_seq() + 1);
         self.asked.stalled(length);
         let times = [&mut self.barred_at, &mut self.doubted_at, &mut self.proved_at, &mut self.unauthentic_at];
@@ -416,6 +449,10 @@ impl Peer {
         }
         if let Some((_, at)) = &mut self.untrusted {
             *at += length;
+        }
+        if let Some((since, last)) = &mut self.din {
+            *since += length;
+            *last += length;
         }
     }
 
@@ -498,12 +535,14 @@ impl Peer {
             unplugged,
             blind_at,
             fenced,
+            stalled_at,
             told_lease,
             former_lease: (former_lease, former_lease_until),
             renew,
             untrusted,
             barred_at,
             doubted_at,
+            din,
             callers,
             stranger,
             proved_at,
@@ -534,6 +573,7 @@ impl Peer {
         for flag in [ever_heard, left, renew, fenced] {
             out.word(u64::from(*flag));
         }
+        out.word(lens.fresh(*stalled_at, timing.keepalive));
         // How long ago is told by the groups, which know F.
         out.word(u64::from(alive_since.is_some()));
         out.count(own, *stall_floor);
@@ -541,6 +581,11 @@ impl Peer {
         for at in [untrusted.map(|(_, at)| at), *barred_at, *doubted_at] {
             out.word(lens.fresh(at, timing.deadtime));
         }
+        maybe(out, *din, |out, (since, last)| {
+            let known = since + timing.initdead;
+            out.word(lens.until(known).max(u64::from(known > *silent_since)));
+            out.word(lens.fresh(Some(last), timing.initdead));
+        });
         callers.digest(lens, out);
         out.word(lens.fresh(*proved_at, timing.initdead));
         maybe(out, stranger.as_ref(), |out, nonce| out.name(nonce_name(nonce)));

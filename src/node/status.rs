@@ -76,6 +76,11 @@ impl Node {
         self.peer.silent_since
     }
 
+    /// The peer is off for certain, as far as this node believes what it was told.
+    pub fn is_peer_fenced(&self) -> bool {
+        self.peer.is_fenced()
+    }
+
     /// The deadtime that the peer told in this session.
     pub fn peer_deadtime(&self) -> Option<Duration> {
         self.peer.session.as_ref().map(|session| session.facts.deadtime)

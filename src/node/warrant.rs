@@ -9,13 +9,13 @@ use crate::time::{Duration, Instant};
 pub(super) enum Warrant {
     /// Not enough, or it is forbidden.
     None,
-    /// Silence was long enough, but not every link has been read in this turn.
+    /// There is enough, but not every link has been read in this turn.
     Due,
     /// Nothing fresh came for this long, and every link has been read.
     Silence(Duration),
     /// Every link has lost its other end, the last one then.
     Unplugged(Instant),
-    /// The peer is off for certain.
+    /// The peer is off for certain, and nothing of it came since.
     Fenced,
 }
 
@@ -24,8 +24,8 @@ pub(super) fn weigh(peer: &Peer, setup: &Setup, now: Instant, group: (bool, bool
     let (has_vip, granted) = group;
     if peer.is_alive(now, setup) || peer.left {
         Warrant::None
-    } else if peer.fenced {
-        Warrant::Fenced
+    } else if peer.is_fenced() {
+        if swept { Warrant::Fenced } else { Warrant::Due }
     } else if now >= peer.takeover_at(now, setup, has_vip, granted) {
         if swept { Warrant::Silence(now.since(peer.silent_since)) } else { Warrant::Due }
     } else {

@@ -239,6 +239,25 @@ fn an_owner_whose_every_link_device_is_gone_gives_up_and_its_peer_takes_over() {
     }
 }
 
+/// The peer takes over after its own deadtime, so an owner that has no device goes by that where it is the shorter one:
+/// what it holds without a lease must be stopped by then.
+#[test]
+fn an_owner_without_a_device_gives_up_within_the_shorter_deadtime_of_the_two() {
+    for side in [0, 1] {
+        let mut pair = leased();
+        pair.timing.deadtime = if side == 0 { MS(3_000) } else { MS(300) };
+        pair.boot(0);
+        pair.timing.deadtime = if side == 0 { MS(300) } else { MS(3_000) };
+        pair.boot(1);
+        pair.run(MS(5_000));
+        assert_eq!((pair.owner(0), pair.owner(1)), (Some(0), Some(1)), "{}", pair.story());
+        pair.cut_all(true);
+        lose_devices(&mut pair, 0, true);
+        let span = pair.until(MS(2_000), |pair| pair.state(0, 0) == State::Stopped);
+        assert!(span <= MS(160), "{span:?}: {}", pair.story());
+    }
+}
+
 /// One device that is left is enough, and one that is back in time is, too.
 #[test]
 fn an_owner_with_a_device_left_stays() {
@@ -395,6 +414,71 @@ fn fencing_is_awaited_where_it_is_configured() {
     assert_eq!(pair.owner(0), Some(1), "{}", pair.story());
     assert!(!pair.boxes[1].fences);
     assert!(cause(&pair, 1, 0, |cause| *cause == Cause::Fenced));
+}
+
+/// ACQUIRE: also with a confirmation every link is read before anything is taken.
+#[test]
+fn a_confirmed_fencing_waits_for_what_the_links_have() {
+    let mut pair = leased();
+    pair.guard.fencing = true;
+    pair.boot(0);
+    pair.boot(1);
+    pair.run(MS(5000));
+    pair.power_off(0);
+    pair.run(MS(5000));
+    let now = pair.now;
+    pair.tell(1, Input::Fenced);
+    assert_eq!(pair.starts(1, 0, now), 0, "{}", pair.story());
+    pair.run(MS(1));
+    assert_eq!(pair.starts(1, 0, now), 1, "{}", pair.story());
+}
+
+/// L7: a fenced peer may have come back while this node slept, and hold everything. What was confirmed before or during a
+/// stall proves nothing after it, whichever of the two the daemon reads first; the device is asked again.
+#[test]
+fn what_fencing_confirmed_before_a_stall_grants_nothing_after_it() {
+    for (first, before) in [(true, false), (false, false), (false, true)] {
+        let mut pair = leased();
+        (pair.vips, pair.groups) = (false, 1);
+        pair.guard.fencing = true;
+        pair.boot(0);
+        pair.boot(1);
+        pair.run(MS(5000));
+        // Where it was confirmed before, nothing was taken yet: no device of a link was there.
+        lose_devices(&mut pair, 1, before);
+        pair.run(MS(1000));
+        pair.power_off(0);
+        pair.run(MS(5000));
+        if before {
+            pair.tell(1, Input::Fenced);
+            assert!(pair.node(1).is_peer_fenced());
+        }
+        assert!(!pair.holding(1, 0), "{}", pair.story());
+        // Somebody switches it on again, and vouches for the sleeper.
+        pair.freeze(1, MS(10_000));
+        pair.cut_all(true);
+        pair.boot(0);
+        pair.run(MS(4000));
+        pair.tell(0, Input::Fenced);
+        pair.run(MS(5999));
+        assert!(pair.holding(0, 0), "{}", pair.story());
+        pair.cut_all(false);
+        pair.boxes[1].fences = false;
+        if first {
+            pair.tell(1, Input::Fenced);
+            assert!(pair.boxes[1].fences, "the device is asked again");
+        }
+        pair.run(MS(1));
+        lose_devices(&mut pair, 1, false);
+        if !first && !before {
+            pair.tell(1, Input::Fenced);
+        }
+        pair.run(MS(1));
+        assert!(!pair.node(1).is_peer_fenced() && pair.doubles.is_empty(), "{}", pair.story());
+        pair.run(MS(10_000));
+        assert!(pair.doubles.is_empty(), "{}", pair.story());
+        assert_eq!(pair.owner(0), Some(0), "{}", pair.story());
+    }
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub struct Pair {
     pub timing: Timing,
     pub auto_failback: bool,
     pub groups: usize,
+    /// The groups have VIPs.
+    pub vips: bool,
     pub digest: [[u8; 8]; 2],
     pub secret: [&'static str; 2],
     /// A second key, which is then the one to send with.
@@ -134,6 +136,7 @@ impl Pair {
             timing: Timing { keepalive: MS(100), warntime: MS(200), deadtime: MS(300), initdead: MS(3000) },
             auto_failback: true,
             groups: 2,
+            vips: true,
             digest: [[7; 8]; 2],
             secret: ["redhat", "redhat"],
             extra_key: [None, None],
@@ -170,7 +173,7 @@ impl Pair {
             timing: self.timing,
             auto_failback: self.auto_failback,
             links: self.links.iter().copied().collect(),
-            groups: (0..self.groups).map(|n| GroupSetup { preferred: n % 2 == side, has_vip: true }).collect(),
+            groups: (0..self.groups).map(|n| GroupSetup { preferred: n % 2 == side, has_vip: self.vips }).collect(),
             macs: [[2, 0, 0, 0, 0, side as u8]].into_iter().collect(),
             guard: self.guard,
             digest: self.digest[side],

@@ -5,6 +5,9 @@ use lubdub::node::PeerState;
 use crate::host::names::Names;
 use crate::host::words;
 
+/// The answer to a word that may be older than a stall of this node, and so is not believed.
+pub const DOUBTED: &str = "not believed: this daemon did not run for a while, and the peer may be back since you looked; look again and repeat it\n";
+
 /// What to answer when a human vouches that `node` is off, with the consequence.
 ///
 /// # Errors

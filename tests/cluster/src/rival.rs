@@ -94,7 +94,11 @@ pub fn strike(rival: Rival, blow: Blow, daemon: &Path) -> Result<Verdict> {
     judge.await_owner(one.mac(), SECOND)?;
     pass(&judge, SECOND / 2);
     signal(one, if blow == Blow::Kill { "KILL" } else { "STOP" })?;
-    judge.await_owner(two.mac(), START)?;
+    let both = || [one, two].map(|node| node.log().text()).join("\n");
+    // Where two answer, it is chance whose answer comes last.
+    judge
+        .await_verdict(START, |verdict| verdict.owner == Some(two.mac()) || !verdict.doubles.is_empty())
+        .ok_or_else(|| Error::new(format!("{} does not answer within {START:?}\n{}", two.name(), both())))?;
     pass(&judge, FROZEN);
     if blow == Blow::Freeze {
         signal(one, "CONT")?;

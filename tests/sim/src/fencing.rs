@@ -65,6 +65,8 @@ impl World {
         }
         self.relate(format_args!("node{} is fenced", 2 - side));
         self.cut_power(1 - side);
+        // The device is done. Whether that was enough is for the node to say.
+        self.boxes[side].fences = false;
         self.boxes[side].reports.push_back(Report::Fenced);
         self.turn(side);
     }

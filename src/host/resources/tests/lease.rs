@@ -145,13 +145,15 @@ fn connections_do_not_notice_a_renewal_and_nobody_else_hears_more_than_it() {
         }
         assert_eq!(node.linger(20).await, [], "nothing to tell of its own renewals");
         assert_eq!(routes(), before);
-        // A busy machine is late for some, which are left then.
+        // A busy machine is late for some: before one, which is left then, or during it, and then what remains follows.
         let late = node.resources.late_renewals() as usize;
         assert!(late < 50, "{late} of 100 renewals were late");
         // RTM_NEWADDR, one for each address and renewal.
         let heard = everybody.heard();
         let renewals = |vip| heard.iter().filter(|message| **message == (20, Some(address(vip)))).count();
-        assert_eq!((renewals(VIP), renewals(VIP6), heard.len()), (100 - late, 100 - late, 200 - 2 * late));
+        let each = renewals(VIP);
+        assert!((100 - late..=100 + late).contains(&each), "{each} messages, {late} renewals late");
+        assert_eq!((renewals(VIP6), heard.len()), (each, 2 * each));
     });
 }
 

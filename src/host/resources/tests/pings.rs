@@ -113,6 +113,32 @@ fn without_a_carrier_they_are_not_waited_for() {
 }
 
 #[test]
+fn while_a_vip_is_looked_for_without_a_carrier_the_silence_of_ping_nodes_is_what_is_told() {
+    bench(async |directory| {
+        let _stations = switch(&[&["192.168.20.1/24"]]);
+        ip("address add 192.168.20.10/24 dev eth0");
+        let mut node = Bench::new(&directory, &[V4]);
+        node.ping(&["192.168.20.1"]);
+        node.until(|node, _| node.answering() == [Some(true)]).await;
+        node.resources.look(1 as Groups, MS(100), clock::now());
+        node.sees(Sight::Open).await;
+        forwards("port1", false);
+        ip("link set lan0 down");
+        node.sees(Sight::Cut).await;
+        let events = node.until(|node, _| node.answering() == [Some(false)]).await;
+        assert_eq!(seen(&events), [Sight::Silent]);
+        // A carrier that comes and goes changes nothing as long as they are silent.
+        ip("link set lan0 up");
+        assert_eq!(seen(&node.linger(300).await), []);
+        ip("link set lan0 down");
+        assert_eq!(seen(&node.linger(300).await), []);
+        forwards("port1", true);
+        ip("link set lan0 up");
+        node.sees(Sight::Open).await;
+    });
+}
+
+#[test]
 fn while_a_vip_is_looked_for_a_ping_node_opens_the_eyes_and_no_other_station() {
     bench(async |directory| {
         let stations = switch(&[&["192.168.20.1/24"], &["192.168.20.2/24"]]);
