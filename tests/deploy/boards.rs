@@ -38,6 +38,15 @@ fn each_boards_fragment_is_a_whole_configuration_with_the_nodes() {
         for source in &listed {
             assert!(facts.contains(&format!("[{source}]")), "{name}: source {source} is of nothing");
         }
+        // Whatever is said of a port or a watchdog is somebody's finding; of cables and pitfalls much is advice.
+        for part in ["## Port", "## Watchdog"] {
+            let (_, section) = facts.split_once(part).unwrap();
+            let section = section.split("\n## ").next().unwrap();
+            for fact in section.split("\n* ").skip(usize::from(section.trim_start().starts_with("* "))) {
+                let sourced = fact.split('[').skip(1).any(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+                assert!(sourced, "{name}: no source in {part}: {fact}");
+            }
+        }
         let cited = facts.split('[').skip(1).filter_map(|rest| rest.split(']').next());
         for cited in cited.filter(|cited| cited.bytes().all(|b| b.is_ascii_digit())) {
             assert!(listed.contains(&cited), "{name}: [{cited}] is not among the sources");

@@ -80,6 +80,25 @@ fn each_init_gets_its_service() {
     }
 }
 
+/// What is beside the binary goes with it, into the folder where Debian's package has it.
+#[test]
+fn the_notices_and_the_sbom_go_where_the_binary_goes() {
+    let documents = |name: &str, files: &[&str]| {
+        let built = Folder::new(&format!("built-{name}"));
+        let binary = built.0.join("lubdub");
+        fs::copy("/bin/true", &binary).unwrap();
+        files.iter().for_each(|file| built.put(file, "of others\n"));
+        let root = Folder::new(&format!("told-{name}"));
+        let install = Command::new(project().join("deploy/install")).args([&binary, &root.0]).arg("none").output();
+        let said = String::from_utf8(install.unwrap().stderr).unwrap();
+        let there = |file: &str| root.0.join(format!("usr/share/doc/lubdub/{file}.gz")).exists();
+        (["THIRD-PARTY", "sbom.cdx.json"].map(there), said)
+    };
+    assert_eq!(documents("both", &["THIRD-PARTY", "sbom.cdx.json"]), ([true, true], String::new()));
+    let (there, said) = documents("one", &["THIRD-PARTY"]);
+    assert!(there == [true, false] && said.contains("no sbom.cdx.json in "), "{said}");
+}
+
 #[test]
 fn scripts_are_shell() {
     for service in SERVICES {
@@ -97,6 +116,30 @@ fn scripts_are_shell() {
             let output = output.unwrap_or_else(|why| panic!("{shell}: {why}; apt-get install busybox"));
             assert!(output.status.success(), "{service}: {}", String::from_utf8_lossy(&output.stderr));
         }
+    }
+}
+
+/// The same neighbours for every init that can name them: before it what serves a VIP all the time, after it what would take
+/// its watchdog.
+#[test]
+fn the_order_is_the_same_under_each_init() {
+    let words = |service: &str, key: &str| -> Vec<String> {
+        let text = text(service);
+        let lines = text.lines().filter_map(|line| line.trim_start().strip_prefix(key));
+        lines.flat_map(str::split_whitespace).map(|word| word.trim_end_matches(".service").to_owned()).collect()
+    };
+    for (service, after, before) in [
+        ("deploy/service/systemd/lubdub.service", vec!["After="], "Before="),
+        ("deploy/service/heartbeat", vec!["# Should-Start:", "# Should-Stop:"], "# X-Start-Before:"),
+        ("deploy/service/openrc/heartbeat", vec!["after "], "before "),
+    ] {
+        for key in after {
+            let after = words(service, key);
+            for name in ["ipvsadm", "ldirectord", "keepalived"] {
+                assert!(after.iter().any(|word| word == name), "{service}: {name} in {key}{after:?}");
+            }
+        }
+        assert_eq!(words(service, before), ["watchdog"], "{service}");
     }
 }
 
@@ -119,10 +162,6 @@ fn systemd_kills_a_hung_daemon_after_the_default_deadtime_only() {
 
 #[test]
 fn systemd_takes_the_unit_with_and_without_its_drop_in() {
-    if Command::new("systemd-analyze").arg("--version").output().is_err() {
-        eprintln!("skipped: no systemd-analyze on this machine (apt-get install systemd)");
-        return;
-    }
     let root = installed(&["systemd"]);
     let units = root.0.join("usr/lib/systemd/system");
     // The targets that it names are the machine's; here they need only exist.
@@ -137,7 +176,7 @@ fn systemd_takes_the_unit_with_and_without_its_drop_in() {
             .arg(format!("--root={}", root.0.display()))
             .arg("lubdub.service")
             .output()
-            .unwrap();
+            .unwrap_or_else(|why| panic!("systemd-analyze: {why}; apt-get install --no-install-recommends systemd"));
         (output.status.success(), String::from_utf8(output.stderr).unwrap())
     };
     assert_eq!(verify(), (true, String::new()));

@@ -8,8 +8,12 @@ LUBDUB_VERSION = 0.1.0
 LUBDUB_SITE = $(call qstrip,$(BR2_PACKAGE_LUBDUB_SITE))
 # Made and vendored by whoever builds: its bytes are not known here.
 BR_NO_CHECK_HASH_FOR += lubdub-$(LUBDUB_VERSION)-cargo6.tar.gz
-LUBDUB_LICENSE = Apache-2.0 or MIT
-LUBDUB_LICENSE_FILES = LICENSE-APACHE LICENSE-MIT
+# The packages in VENDOR are linked in; those without a name here are offered under Apache-2.0 or MIT. legal-info keeps the
+# sources, VENDOR included, as the MPL-2.0 asks for. deploy/notices and deploy/sbom print the whole list.
+LUBDUB_LICENSE = Apache-2.0 or MIT, BSD-3-Clause (argh), MPL-2.0 (serialport)
+LUBDUB_LICENSE_FILES = \
+	LICENSE-APACHE LICENSE-MIT \
+	VENDOR/argh/LICENSE VENDOR/serialport/LICENSE.txt
 LUBDUB_CARGO_BUILD_OPTS = --bin lubdub
 
 # For size, as in its own release profile, which Buildroot overrides.
