@@ -162,10 +162,10 @@ fn what_check_refuses_a_reload_refuses_too_in_one_line() -> Result<()> {
     let no_plugin = format!("{ha_cf}stonith_host node1.a.com external/no-such-plugin node2.a.com\n");
     let bad_and_doubtful = ha_cf.replace("warntime 200ms", "warntime 50ms").replace("deadtime 300ms", "deadtim 1");
     for (file, good, bad, why) in [
-        ("haresources", &haresources, no_script, "error: reload: no script for the resource no-such-script"),
-        ("ha.cf", &ha_cf, no_plugin, "error: reload: "),
-        ("ha.cf", &ha_cf, bad_and_doubtful, "warning: reload: /etc/ha.d/ha.cf:"),
-        ("authkeys", &one.read("/etc/ha.d/authkeys")?, String::new(), "error: reload: /etc/ha.d/authkeys"),
+        ("haresources", &haresources, no_script, "reload: no script for the resource no-such-script"),
+        ("ha.cf", &ha_cf, no_plugin, "external/no-such-plugin is not there or not executable"),
+        ("ha.cf", &ha_cf, bad_and_doubtful, "reload: /etc/ha.d/ha.cf:"),
+        ("authkeys", &one.read("/etc/ha.d/authkeys")?, String::new(), "reload: /etc/ha.d/authkeys"),
     ] {
         let mark = one.log().mark();
         one.configure(file, &bad)?;
@@ -174,10 +174,10 @@ fn what_check_refuses_a_reload_refuses_too_in_one_line() -> Result<()> {
         let said: Vec<_> = one.log().since(mark).into_iter().map(|line| line.text).collect();
         assert!(kept.is_ok(), "{bad}: {said:#?}");
         let reasons: Vec<_> = said.iter().filter(|line| line.contains("remedy: ")).collect();
-        assert!(reasons.iter().any(|line| line.starts_with(why)), "{said:#?}");
+        assert!(reasons.iter().any(|line| line.contains(why)), "{said:#?}");
         for reason in reasons {
-            assert_eq!(reason.matches("error: ").count() + reason.matches("warning: ").count(), 1, "{reason}");
-            assert!(!reason.contains('?'), "{reason}");
+            // How bad it is says the line's own level.
+            assert!(!["error: ", "warning: ", "?  "].iter().any(|part| reason.contains(part)), "{reason}");
         }
         assert!(!said.iter().any(|line| line.contains("reload: done")), "{said:#?}");
         one.configure(file, good)?;
@@ -201,9 +201,10 @@ fn links_and_a_watchdog_that_change_need_a_restart() -> Result<()> {
         ("bcast eth1", "udpport 695\nbcast eth1"),
         ("bcast eth1", "bcast eth1\nwatchdog /dev/null"),
     ] {
-        assert!(good.contains(line), "{good}");
+        let line = format!("\n{line}");
+        assert!(good.contains(&line), "{good}");
         let mark = one.log().mark();
-        one.configure("ha.cf", &good.replace(line, instead))?;
+        one.configure("ha.cf", &good.replace(&line, &format!("\n{instead}")))?;
         one.hang_up()?;
         one.log().await_line(mark, SOON, "that needs a restart")?;
         one.log().await_line(mark, SOON, "the configuration in force is kept")?;
