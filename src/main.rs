@@ -59,7 +59,7 @@ struct Run {
     node: String,
 }
 
-/// Say whether the configuration would run: 0 yes (warnings on stderr), 78 no.
+/// Say whether the configuration would run: 0 yes (warnings on stderr), 78 no, 77 not permitted to read it.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "check")]
 struct Check {

@@ -1,5 +1,6 @@
 //! The commands as a person calls them: what they refuse, in which words and with which exit code. No daemon runs here;
 //! what the commands and a daemon do together is told in `tests/cluster`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Write};
