@@ -17,6 +17,8 @@
 //! All may use `time`.
 #![no_std]
 #![forbid(unsafe_code)]
+// The static binary is built without what `{:?}` prints (deploy/build-static).
+#![cfg_attr(not(test), warn(clippy::use_debug))]
 
 #[cfg(test)]
 extern crate std;

@@ -1,6 +1,9 @@
-//! The command line. Called as `hb_takeover` or `hb_standby` the same file speaks those tools' words.
+//! The command line. Called as `hb_takeover`, `hb_standby`, `cl_status` or `heartbeat` the same file speaks those tools'
+//! words.
 
 #![deny(unsafe_code)]
+// The static binary is built without what `{:?}` prints (deploy/build-static).
+#![cfg_attr(not(test), warn(clippy::use_debug))]
 
 mod host;
 
@@ -46,22 +49,22 @@ enum Command {
 #[argh(subcommand, name = "run")]
 struct Run {
     /// where ha.cf, haresources and authkeys are (/etc/ha.d)
-    #[argh(option, default = "CONFIG_DIR.into()")]
+    #[argh(option, default = "CONFIG_DIR.into()", from_str_fn(directory))]
     config_dir: PathBuf,
     /// the one directory that is written to (/run/lubdub)
-    #[argh(option, default = "RUN_DIR.into()")]
+    #[argh(option, default = "RUN_DIR.into()", from_str_fn(directory))]
     run_dir: PathBuf,
     /// this node's name (uname -n)
     #[argh(option, default = "host::node_name()")]
     node: String,
 }
 
-/// Say whether the configuration would run: 0 yes (warnings on stderr), 78 no.
+/// Say whether the configuration would run: 0 yes (warnings on stderr), 78 no, 77 not permitted to read it.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "check")]
 struct Check {
     /// where ha.cf, haresources and authkeys are (/etc/ha.d)
-    #[argh(option, default = "CONFIG_DIR.into()")]
+    #[argh(option, default = "CONFIG_DIR.into()", from_str_fn(directory))]
     config_dir: PathBuf,
     /// the name of the node to check for (uname -n)
     #[argh(option, default = "host::node_name()")]
@@ -79,7 +82,7 @@ struct Check {
 #[argh(subcommand, name = "status")]
 struct Status {
     /// the daemon's run directory (/run/lubdub)
-    #[argh(option, default = "RUN_DIR.into()")]
+    #[argh(option, default = "RUN_DIR.into()", from_str_fn(directory))]
     run_dir: PathBuf,
     /// one JSON object on stdout
     #[argh(switch)]
@@ -104,7 +107,7 @@ struct Takeover {
     #[argh(positional, default = "\"all\".into()")]
     what: String,
     /// the daemon's run directory (/run/lubdub)
-    #[argh(option, default = "RUN_DIR.into()")]
+    #[argh(option, default = "RUN_DIR.into()", from_str_fn(directory))]
     run_dir: PathBuf,
     /// seconds to wait before the order is withdrawn (60)
     #[argh(option, default = "60")]
@@ -119,7 +122,7 @@ struct Standby {
     #[argh(positional, default = "\"all\".into()")]
     what: String,
     /// the daemon's run directory (/run/lubdub)
-    #[argh(option, default = "RUN_DIR.into()")]
+    #[argh(option, default = "RUN_DIR.into()", from_str_fn(directory))]
     run_dir: PathBuf,
     /// seconds to wait before the order is withdrawn (60)
     #[argh(option, default = "60")]
@@ -134,7 +137,7 @@ struct Clear {
     #[argh(positional, default = "\"all\".into()")]
     what: String,
     /// the daemon's run directory (/run/lubdub)
-    #[argh(option, default = "RUN_DIR.into()")]
+    #[argh(option, default = "RUN_DIR.into()", from_str_fn(directory))]
     run_dir: PathBuf,
 }
 
@@ -159,10 +162,10 @@ struct Cable {
     #[argh(switch)]
     json: bool,
     /// where ha.cf is (/etc/ha.d)
-    #[argh(option, default = "CONFIG_DIR.into()")]
+    #[argh(option, default = "CONFIG_DIR.into()", from_str_fn(directory))]
     config_dir: PathBuf,
     /// the run directory of a daemon that must not run (/run/lubdub)
-    #[argh(option, default = "RUN_DIR.into()")]
+    #[argh(option, default = "RUN_DIR.into()", from_str_fn(directory))]
     run_dir: PathBuf,
     /// this node's name (uname -n)
     #[argh(option, default = "host::node_name()")]
@@ -193,8 +196,13 @@ struct FenceConfirm {
     #[argh(positional)]
     node: String,
     /// the daemon's run directory (/run/lubdub)
-    #[argh(option, default = "RUN_DIR.into()")]
+    #[argh(option, default = "RUN_DIR.into()", from_str_fn(directory))]
     run_dir: PathBuf,
+}
+
+/// A directory as an option names it, from the root on: scripts run in `/`, where a relative path means another one.
+fn directory(word: &str) -> Result<PathBuf, String> {
+    std::path::absolute(word).map_err(|why| format!("no directory: {why}"))
 }
 
 fn main() -> ExitCode {
@@ -207,6 +215,8 @@ fn main() -> ExitCode {
     ExitCode::from(match name.as_str() {
         "hb_takeover" => heartbeat_tool("takeover", &name, &words),
         "hb_standby" => heartbeat_tool("standby", &name, &words),
+        "cl_status" => host::heartbeat::cl_status(&words, Path::new(CONFIG_DIR), Path::new(RUN_DIR)),
+        "heartbeat" => host::heartbeat::heartbeat(&words, Path::new(CONFIG_DIR), Path::new(RUN_DIR)),
         _ => lubdub(&words),
     })
 }
@@ -224,14 +234,9 @@ fn lubdub(words: &[&str]) -> u8 {
 fn obey(command: Command) -> u8 {
     match command {
         Command::Run(run) => host::run(&run.config_dir, &run.run_dir, &run.node),
-        Command::Check(check) => u8::try_from(host::check::check(
-            &check.config_dir,
-            &check.node,
-            check.offline,
-            check.json,
-            host::fine_lease,
-        ))
-        .unwrap_or(host::REFUSED),
+        Command::Check(check) => {
+            host::check::check(&check.config_dir, &check.node, check.offline, check.json, host::fine_lease)
+        }
         Command::Status(status) if status.why && !status.follow => {
             host::why::explain(&status.run_dir, status.group.as_deref(), status.json)
         }
@@ -295,8 +300,7 @@ fn heartbeat_tool(verb: &str, name: &str, words: &[&str]) -> u8 {
 }
 
 fn say(text: &str) -> u8 {
-    let _ = io::stdout().write_all(text.as_bytes());
-    0
+    host::console::print(text, 0)
 }
 
 fn usage(text: &str) -> u8 {
@@ -331,6 +335,36 @@ mod tests {
         let codes = [lubdub(&confirm), lubdub(&confirm)];
         std::fs::remove_dir_all(&run_dir).unwrap();
         assert_eq!((codes, daemon.join().unwrap()), ([0, 1], "fence confirm beta\n".repeat(2)));
+    }
+
+    #[test]
+    fn a_relative_directory_is_one_of_where_lubdub_was_called() {
+        let here = |name: &str| std::env::current_dir().unwrap().join(name);
+        let parsed = |words: &[&str]| match Lubdub::from_args(&["lubdub"], words).ok().unwrap().command.unwrap() {
+            Command::Run(run) => vec![run.config_dir, run.run_dir],
+            Command::Check(check) => vec![check.config_dir],
+            Command::Status(status) => vec![status.run_dir],
+            Command::Takeover(order) => vec![order.run_dir],
+            Command::Standby(order) => vec![order.run_dir],
+            Command::Clear(clear) => vec![clear.run_dir],
+            Command::Fence(Fence { command: FenceCommand::Confirm(confirm) }) => vec![confirm.run_dir],
+            Command::Cable(cable) => vec![cable.config_dir, cable.run_dir],
+        };
+        let both = ["--config-dir", "ha.d", "--run-dir", "run"];
+        for (command, expected) in [
+            (&["run", both[0], both[1], both[2], both[3]][..], vec![here("ha.d"), here("run")]),
+            (&["cable", both[0], both[1], both[2], both[3]], vec![here("ha.d"), here("run")]),
+            (&["check", both[0], both[1]], vec![here("ha.d")]),
+            (&["status", both[2], both[3]], vec![here("run")]),
+            (&["takeover", both[2], both[3]], vec![here("run")]),
+            (&["standby", both[2], both[3]], vec![here("run")]),
+            (&["clear", both[2], both[3]], vec![here("run")]),
+            (&["fence", "confirm", "beta", both[2], both[3]], vec![here("run")]),
+            (&["run"], vec![CONFIG_DIR.into(), RUN_DIR.into()]),
+        ] {
+            assert_eq!(parsed(command), expected, "{command:?}");
+        }
+        assert_eq!(lubdub(&["check", "--config-dir", ""]), USAGE);
     }
 
     #[test]

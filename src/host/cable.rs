@@ -17,9 +17,8 @@ use std::path::Path;
 use lubdub::conf::{Diagnostics, Link};
 use lubdub::time::{Duration, Instant};
 
-use super::check;
-use super::clock;
 use super::control::SOCKET;
+use super::{NOT_PERMITTED, REFUSED, check, clock, console};
 use port::Port;
 use tester::{Act, Stage, Tester};
 use verdict::Verdict;
@@ -28,11 +27,7 @@ use verdict::Verdict;
 const USAGE: u8 = 64;
 /// Exit code: the tty is not to be had (EX_UNAVAILABLE).
 const UNAVAILABLE: u8 = 69;
-/// Exit code: not permitted (EX_NOPERM).
-const NOT_PERMITTED: u8 = 77;
-/// Exit code: no tty in the configuration (EX_CONFIG).
-const NO_CONFIG: u8 = 78;
-/// The longest test.
+/// The longest test, in seconds.
 const LONGEST: u64 = 86_400;
 /// How often lines are read and progress is shown.
 const TICK: Duration = Duration::from_millis(20);
@@ -61,6 +56,11 @@ pub struct Wish<'a> {
 
 /// Tests the cable. The exit code: 0 a good one, 1 faults, 64, 69, 77, 78 when there was no test.
 pub fn test(wish: &Wish<'_>) -> u8 {
+    for (option, seconds) in [("--seconds", wish.seconds), ("--wait", wish.wait)] {
+        if !(1..=LONGEST).contains(&seconds) {
+            return refuse(USAGE, &format!("{option} {seconds}: expected 1 to {LONGEST}, which is a day"));
+        }
+    }
     let (device, baud) = match target(wish) {
         Ok(target) => target,
         Err((code, text)) => return refuse(code, &text),
@@ -86,24 +86,19 @@ pub fn test(wish: &Wish<'_>) -> u8 {
             return refuse(code, &format!("{device}: {error}; {remedy}"));
         }
     };
-    let lasts = (seconds(wish.wait), seconds(wish.seconds));
+    let lasts = (Duration::from_secs(wish.wait), Duration::from_secs(wish.seconds));
     let mut tester = Tester::new(clock::now(), random(), baud, lasts);
     if let Err(error) = drive(&port, &mut tester) {
         return refuse(UNAVAILABLE, &format!("{device}: {error}; the device went away during the test"));
     }
     let verdict = Verdict::new(&device, &tester, port.hardware());
     let text = if wish.json { verdict.json() + "\n" } else { verdict.text() };
-    let _ = io::stdout().write_all(text.as_bytes());
-    u8::from(!verdict.is_good())
+    console::print(&text, u8::from(!verdict.is_good()))
 }
 
 fn refuse(code: u8, text: &str) -> u8 {
     let _ = writeln!(io::stderr(), "lubdub cable: {text}");
     code
-}
-
-fn seconds(n: u64) -> Duration {
-    Duration::from_secs(n.clamp(1, LONGEST))
 }
 
 /// The two ends must not call themselves the same.
@@ -121,7 +116,9 @@ fn target(wish: &Wish<'_>) -> Result<(String, u32), (u8, String)> {
         return Ok((tty.to_owned(), wish.baud.unwrap_or(BAUD)));
     }
     let hint = "give the tty: lubdub cable /dev/ttyS1";
-    let texts = check::load(wish.config_dir).map_err(|why| (NO_CONFIG, format!("{}; {hint}", why.join("; "))))?;
+    let texts = check::load_ha_cf(wish.config_dir).map_err(|unfit| {
+        (unfit.exit_code(), format!("{hint}; without it ha.cf's first `serial` is tested, but {}", unfit.messages()))
+    })?;
     let mut diagnostics = Diagnostics::default();
     let config = texts.read(wish.node, &mut diagnostics);
     let serial = config.as_ref().and_then(|config| {
@@ -131,9 +128,8 @@ fn target(wish: &Wish<'_>) -> Result<(String, u32), (u8, String)> {
         })
     });
     let Some((device, baud)) = serial else {
-        let why =
-            if config.is_some() { "ha.cf has no `serial`" } else { "the configuration is refused (lubdub check)" };
-        return Err((NO_CONFIG, format!("{why}; {hint}")));
+        let why = if config.is_some() { "ha.cf has no `serial`" } else { "ha.cf is refused (lubdub check)" };
+        return Err((REFUSED, format!("{hint}; {why}")));
     };
     if UnixStream::connect(wish.run_dir.join(SOCKET)).is_ok() {
         let text = format!("the daemon of {} runs on {device}: stop it first, on both nodes", wish.run_dir.display());

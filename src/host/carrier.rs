@@ -29,14 +29,16 @@ pub fn shown(interface: &str, before: Shown) -> Shown {
 
 /// Whether nothing but a cable can be at this interface of a node with these VIPs. No, where that cannot be known.
 pub fn is_direct(interface: &str, vips: &[VipSpec]) -> bool {
-    is_plain(Path::new(SYSFS), interface)
-        && vips.iter().all(|vip| match &vip.interface {
-            Some(other) => interface != other,
-            None => {
-                let route = route::to(vip.address, None).ok().flatten();
-                route.is_some_and(|route| interface != route.interface)
-            }
-        })
+    is_plain(Path::new(SYSFS), interface) && !matters(interface, vips)
+}
+
+/// Whether the carrier of an interface matters to a node with these VIPs: one of them is there, or cannot be said to be
+/// elsewhere.
+pub fn matters(interface: &str, vips: &[VipSpec]) -> bool {
+    vips.iter().any(|vip| match &vip.interface {
+        Some(its) => interface == its,
+        None => route::to(vip.address, None).ok().flatten().is_none_or(|route| interface == route.interface),
+    })
 }
 
 /// Whether an interface is no VLAN, bridge or bond and belongs to none, as `lower_NAME` and `upper_NAME` in its folder
@@ -104,6 +106,7 @@ mod tests {
             ethernet();
             ip("address add 192.168.20.10/24 dev eth0");
             assert!(is_direct("lo", &unplaced));
+            assert!(matters("eth0", &unplaced) && !matters("eth7", &unplaced));
         });
     }
 }

@@ -7,7 +7,7 @@ mod guarantee;
 mod probe;
 mod report;
 
-pub use files::{Texts, load};
+pub use files::{Texts, load, load_ha_cf};
 use probe::probe;
 
 use guarantee::{Fine, Statement};
@@ -16,11 +16,6 @@ use report::Report;
 use std::fmt::{self, Display, Formatter};
 use std::net::IpAddr;
 use std::path::Path;
-
-/// Exit code: the configuration would run.
-const WOULD_RUN: i32 = 0;
-/// Exit code: it would not (`EX_CONFIG` of sysexits.h).
-const WOULD_NOT_RUN: i32 = 78;
 
 /// Something about the machine or about a file as a whole. Displays as the person at the console reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,23 +49,29 @@ pub type FineLease = fn(&[IpAddr]) -> Result<(), String>;
 
 /// Reads the files in `config_dir` for the node `node`, looks at the machine unless `offline`, and prints what was found:
 /// for people on stderr with one line on stdout when all is well, or with `json` one object on stdout. Returns the exit
-/// code: 0 would run, 78 would not.
+/// code: 0 would run, 78 would not, 77 this user may not read the files, 74 nobody could be told.
 ///
 /// `fine_lease` tells whether this kernel can end a lease of these addresses to the millisecond, or why not; offline it
 /// is not asked.
 #[inline(never)] // Its frame is none of the daemon's.
-pub fn check(config_dir: &Path, node: &str, offline: bool, json: bool, fine_lease: FineLease) -> i32 {
-    let texts = match files::open(config_dir) {
+pub fn check(config_dir: &Path, node: &str, offline: bool, json: bool, fine_lease: FineLease) -> u8 {
+    let texts = match load(config_dir) {
         Ok(texts) => texts,
-        Err(findings) => return Report::new(node, &Diagnostics::new(), &findings).print(None, json),
+        Err(unfit) => {
+            Report::new(node, &Diagnostics::new(), &unfit.findings).print(None, json);
+            return unfit.exit_code();
+        }
     };
     let mut diagnostics = Diagnostics::new();
+    let mut findings = texts.doubts().to_vec();
     let Some(config) = texts.read(node, &mut diagnostics) else {
-        return Report::new(node, &diagnostics, &[]).print(None, json);
+        return Report::new(node, &diagnostics, &findings).print(None, json);
     };
-    let (findings, fine) = match offline {
-        true => (Vec::new(), Fine::Assumed),
-        false => (probe(&config, config_dir), fine_lease(&addresses(&config)).map_or_else(Fine::Absent, Fine::there)),
+    let fine = if offline {
+        Fine::Assumed
+    } else {
+        findings.extend(probe(&config, config_dir));
+        fine_lease(&addresses(&config)).map_or_else(Fine::Absent, Fine::there)
     };
     let guarantee = texts.judge(&config, fine.is_available(), &mut diagnostics);
     let statement = Statement::new(&config, guarantee, fine);
@@ -80,6 +81,12 @@ pub fn check(config_dir: &Path, node: &str, offline: bool, json: bool, fine_leas
 /// What keeps a tty from being the cable's: not there, a console, a getty.
 pub fn tty(device: &str) -> Option<Finding> {
     probe::tty(device)
+}
+
+/// What `check` finds about the scripts of the resources and the plug-ins of the fencing devices as files: none of them is
+/// run, so it takes no longer than to look.
+pub fn programs(config: &Config<'_>, config_dir: &Path) -> Vec<Finding> {
+    probe::programs(config, config_dir)
 }
 
 /// The addresses that move with the groups.

@@ -5,12 +5,12 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
+use super::NOT_PERMITTED;
+use super::console;
 use super::control::SOCKET;
 
 /// Exit code: no daemon (EX_UNAVAILABLE of sysexits.h).
 const NO_DAEMON: u8 = 69;
-/// Exit code: not permitted (EX_NOPERM).
-const NOT_PERMITTED: u8 = 77;
 /// The answer when the journal is written.
 const JOURNAL_WRITTEN: &str = "0 out\n";
 /// How long the daemon may take beyond what it was told to wait.
@@ -27,6 +27,13 @@ pub fn ask(run_dir: &Path, request: &str, wait: Duration) -> u8 {
 fn no_answer(run_dir: &Path, error: &io::Error) -> u8 {
     let (code, remedy) = match error.kind() {
         io::ErrorKind::PermissionDenied => (NOT_PERMITTED, "only root may talk to the daemon"),
+        // The kernel took the connection, so somebody listens.
+        io::ErrorKind::WouldBlock => {
+            let text = "no answer: the daemon is there, and too many clients talk to it, or it stands still; try again, \
+                        and see what holds the socket: fuser";
+            let _ = writeln!(io::stderr(), "lubdub: {}: {text}", run_dir.join(SOCKET).display());
+            return NO_DAEMON;
+        }
         _ => (NO_DAEMON, "is the daemon running? start it with: lubdub run"),
     };
     let _ = writeln!(io::stderr(), "lubdub: {}: {error}; {remedy}", run_dir.join(SOCKET).display());
@@ -54,9 +61,9 @@ fn stream(run_dir: &Path) -> io::Result<u8> {
     loop {
         let read = stream.read(&mut buf)?;
         let mut out = io::stdout().lock();
-        if out.write_all(&buf[..read]).and_then(|()| out.flush()).is_err() {
-            // Whoever read our output has seen enough.
-            return Ok(0);
+        let outcome = out.write_all(&buf[..read]).and_then(|()| out.flush());
+        if outcome.is_err() {
+            return Ok(console::written(outcome, 0));
         }
         if read == 0 {
             let _ =
@@ -96,10 +103,7 @@ fn show(answer: &str) -> u8 {
         Some((code.parse().ok()?, stream, text))
     });
     match parsed {
-        Some((code, "out", text)) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            code
-        }
+        Some((code, "out", text)) => console::print(text, code),
         Some((code, _, text)) => {
             let _ = write!(io::stderr(), "lubdub: {text}");
             code

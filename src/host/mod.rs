@@ -10,13 +10,16 @@ mod broadcast;
 pub mod cable;
 mod carrier;
 pub mod check;
+mod cl_status;
 pub mod client;
 mod clock;
+pub mod console;
 mod control;
 mod eyes;
 mod fence;
 mod follow;
 mod gate;
+pub mod heartbeat;
 mod icmp;
 mod ipvs;
 mod journal;
@@ -85,6 +88,8 @@ use vip::VipSpec;
 pub const ALREADY_RUNNING: u8 = 75;
 /// Exit code: the configuration is refused (EX_CONFIG).
 pub const REFUSED: u8 = 78;
+/// Exit code: not permitted (EX_NOPERM).
+pub const NOT_PERMITTED: u8 = 77;
 /// Exit code: the machine refuses something that the daemon cannot do without (EX_OSERR).
 const NO_SYSTEM: u8 = 71;
 /// Bytes read from a link at a time: several frames of a cable, one datagram.
@@ -109,8 +114,12 @@ pub fn run(config_dir: &Path, run_dir: &Path, node: &str) -> u8 {
     realtime::prepare();
     let texts = match check::load(config_dir) {
         Ok(texts) => texts,
-        Err(refusals) => return refuse(refusals.iter()),
+        Err(unfit) => {
+            refuse(unfit.findings.iter());
+            return unfit.exit_code();
+        }
     };
+    texts.doubts().iter().for_each(|doubt| complain(doubt));
     let mut diagnostics = Box::<Diagnostics>::default();
     let Some(config) = texts.read(node, &mut diagnostics) else {
         return refuse(diagnostics.iter());
@@ -166,7 +175,7 @@ fn no_run_dir(run_dir: &Path, error: &io::Error) -> u8 {
         }
         io::ErrorKind::PermissionDenied => {
             complain(&format_args!("lubdub: {run_dir}: {error}; lubdub runs as root"));
-            77
+            NOT_PERMITTED
         }
         _ => {
             complain(&format_args!("lubdub: {run_dir}: {error}; give a writable directory with --run-dir"));
@@ -206,7 +215,7 @@ struct Daemon {
     timing: Timing,
     config_dir: PathBuf,
     /// What a reload may not change.
-    fixed: String,
+    fixed: reload::Fixed,
     ports: Vec<Box<dyn Port>>,
     dropped: Vec<u64>,
     /// What the modem lines or the carrier of each link show of its other end.
@@ -278,7 +287,7 @@ impl Daemon {
             node: begin(now, setup),
             timing,
             config_dir: config_dir.to_owned(),
-            fixed: reload::fixed(config),
+            fixed: reload::Fixed::of(config),
             ports: config.links.iter().map(|link| port(link, config.udpport)).collect(),
             dropped: vec![0; config.links.len()],
             shown: vec![Shown::Unknown; config.links.len()],
@@ -574,8 +583,10 @@ impl Daemon {
             Event::Found { group, until } => self.tell(Input::Found { group: group as u8, until }),
             Event::Lapsed { group } => self.tell(Input::Lapsed { group: group as u8 }),
             Event::Carrier { name, up } => {
-                let state = if up { "carrier" } else { "no carrier" };
-                self.say(Level::Notice, format_args!("interface {name}: {state}"));
+                if self.names.links.iter().any(|link| link.name == name) || carrier::matters(&name, &self.vips) {
+                    let state = if up { "carrier" } else { "no carrier" };
+                    self.say(Level::Notice, format_args!("interface {name}: {state}"));
+                }
                 self.look_at_carriers();
             }
             Event::Seen(sighting) => self.tell(sighting.into()),
@@ -614,6 +625,10 @@ impl Daemon {
                 let follow = Follow::new(&self.names, self.timing, now.since(self.since));
                 self.control.follow(client, &follow.status(&self.status(now).json()));
             }
+            ["cl_status", ref question @ ..] => match cl_status::answer(question, &self.status(now)) {
+                Ok((code, text)) => self.control.show(client, code, &text),
+                Err((code, text)) => self.control.answer(client, code, &text),
+            },
             ["journal"] => match self.journal.write(now) {
                 Ok(()) => self.control.answer(client, 0, ""),
                 Err(error) => self.control.answer(client, 1, &format!("the journal is not written: {error}\n")),
@@ -689,7 +704,7 @@ impl Daemon {
                 }
             }
             Err(text) => {
-                self.say(Level::Warning, format_args!("fence confirm {node:?}: {}", text.trim_end()));
+                self.say(Level::Warning, format_args!("fence confirm {}: {}", node.escape_default(), text.trim_end()));
                 self.control.answer(client, 1, &text);
             }
         }

@@ -1,6 +1,6 @@
 //! SIGHUP: other keys, timings and groups, without moving a resource. A bad file changes nothing.
 
-use lubdub::conf::{Config, Diagnostics};
+use lubdub::conf::{Config, Diagnostics, Link, Severity};
 use lubdub::journal::Told;
 use lubdub::wire::beat::State;
 
@@ -9,51 +9,111 @@ use super::orders::Outcome;
 use super::report::Level;
 use super::{Daemon, assemble, check, clock, leases};
 
-/// What only a restart can change, in one string to compare: the nodes, the links, the port and the watchdog. That one is
-/// armed at the start and not let go while anything is held, and what a failed stop leads to depends on it.
-pub fn fixed(config: &Config<'_>) -> String {
-    format!("{} {} {:?} {} {:?}", config.me, config.peer, config.links, config.udpport, config.watchdog)
+/// What only a restart can change, to compare: the nodes, the links, the port and the watchdog. That one is armed at the
+/// start and not let go while anything is held, and what a failed stop leads to depends on it.
+///
+/// Values and no text of `{:?}`: in the static binary that prints nothing (deploy/build-static), and all would be equal.
+#[derive(PartialEq, Eq)]
+pub struct Fixed {
+    nodes: [String; 2],
+    links: Vec<FixedLink>,
+    udpport: u16,
+    watchdog: Option<String>,
+}
+
+#[derive(PartialEq, Eq)]
+enum FixedLink {
+    Serial { device: String, baud: u32 },
+    Broadcast { interface: String },
+}
+
+impl Fixed {
+    pub fn of(config: &Config<'_>) -> Self {
+        let link = |link: &Link<'_>| match *link {
+            Link::Serial { device, baud } => FixedLink::Serial { device: device.to_owned(), baud },
+            Link::Broadcast { interface } => FixedLink::Broadcast { interface: interface.to_owned() },
+        };
+        Self {
+            nodes: [config.me, config.peer].map(str::to_owned),
+            links: config.links.iter().map(link).collect(),
+            udpport: config.udpport,
+            watchdog: config.watchdog.map(str::to_owned),
+        }
+    }
+}
+
+/// A line of the log; how bad it is says its level.
+fn one_line(finding: &check::Finding) -> (Level, String) {
+    (level(finding.severity), format!("{}; remedy: {}", finding.message, finding.remedy))
+}
+
+fn level(severity: Severity) -> Level {
+    match severity {
+        Severity::Error => Level::Err,
+        Severity::Warning => Level::Warning,
+    }
 }
 
 impl Daemon {
     #[inline(never)] // Its frame is large, and the loop's is in locked memory.
     pub(super) fn reload(&mut self) {
-        match self.try_reload() {
-            Ok(()) => self.say(Level::Notice, format_args!("reload: done")),
-            Err(reasons) => {
-                reasons.iter().for_each(|reason| self.say(Level::Err, format_args!("reload: {reason}")));
-                self.say(Level::Err, format_args!("reload: refused, the configuration in force is kept"));
-            }
+        let mut said = Vec::new();
+        let done = self.try_reload(&mut said);
+        for (level, text) in said {
+            self.say(level, format_args!("reload: {text}"));
+        }
+        match done {
+            Some(()) => self.say(Level::Notice, format_args!("reload: done")),
+            None => self.say(Level::Err, format_args!("reload: refused, the configuration in force is kept")),
         }
     }
 
-    fn try_reload(&mut self) -> Result<(), Vec<String>> {
-        let texts = check::load(&self.config_dir)?;
+    /// None when it is refused; `said` gets what there is to say of it.
+    fn try_reload(&mut self, said: &mut Vec<(Level, String)>) -> Option<()> {
+        let texts = match check::load(&self.config_dir) {
+            Ok(texts) => texts,
+            Err(unfit) => {
+                said.extend(unfit.findings.iter().map(one_line));
+                return None;
+            }
+        };
+        said.extend(texts.doubts().iter().map(one_line));
         let node = self.names.me.clone();
         let mut diagnostics = Box::<Diagnostics>::default();
         let read = texts.read(&node, &mut diagnostics);
-        let judged = read.as_ref().map(|config| {
-            let choice = leases::choose(&texts, config, &mut diagnostics);
-            (choice, diagnostics.errors() > 0)
-        });
-        let lines = diagnostics.iter().map(|doubt| {
-            format!("{}:{}:{}: {}; remedy: {}", doubt.file, doubt.line, doubt.column, doubt.message, doubt.remedy)
-        });
-        let lines: Vec<String> = lines.collect();
-        let (Some(config), Some((leases::Choice { guarantee, gate, warning }, false))) = (read, judged) else {
-            return Err(lines);
+        let judged = read.as_ref().map(|config| leases::choose(&texts, config, &mut diagnostics));
+        said.extend(diagnostics.iter().map(|doubt| {
+            let place = format!("{}:{}:{}: ", doubt.file, doubt.line, doubt.column);
+            (level(doubt.severity), format!("{place}{}; remedy: {}", doubt.message, doubt.remedy))
+        }));
+        let (Some(config), Some(leases::Choice { guarantee, gate, warning }), 0) = (read, judged, diagnostics.errors())
+        else {
+            return None;
         };
-        warning.iter().for_each(|line| self.say(Level::Warning, format_args!("reload: {line}")));
-        lines.iter().for_each(|line| self.say(Level::Warning, format_args!("reload: {line}")));
-        if fixed(&config) != self.fixed {
-            return Err(vec![
+        said.extend(warning.map(|line| (Level::Warning, line)));
+        let refused = |why: String| Some((Level::Err, why));
+        if Fixed::of(&config) != self.fixed {
+            said.extend(refused(
                 "node, serial, baud, bcast, udpport or watchdog changed: that needs a restart".to_owned(),
-            ]);
+            ));
+            return None;
+        }
+        let programs = check::programs(&config, &self.config_dir);
+        said.extend(programs.iter().map(one_line));
+        if programs.iter().any(|finding| finding.severity == Severity::Error) {
+            return None;
         }
         if let Some((key, state)) = self.moving() {
-            return Err(vec![format!("group {key} is {state}; send SIGHUP again when it has settled")]);
+            said.extend(refused(format!("group {key} is {state}; send SIGHUP again when it has settled")));
+            return None;
         }
-        let setup = assemble::setup(&config, &guarantee).map_err(|error| vec![error.to_string()])?;
+        let setup = match assemble::setup(&config, &guarantee) {
+            Ok(setup) => setup,
+            Err(error) => {
+                said.extend(refused(error.to_string()));
+                return None;
+            }
+        };
         // The first VIP of a daemon that had none is not to come before its lease.
         if setup.guard.lease.is_some() {
             self.resources.require_lease(true);
@@ -64,7 +124,7 @@ impl Daemon {
         self.fence.reload(&config);
         self.sentry.reload(&config);
         self.adopt(&config, setup);
-        Ok(())
+        Some(())
     }
 
     /// A group on its way up or down.

@@ -162,13 +162,16 @@ impl Runner {
     /// Runs a program to its end or its time limit. Dropping the future kills its process group and leaves the child in
     /// `killed` for [`Runner::bury`].
     pub async fn call(&self, call: Call<'_>, killed: &Killed) -> Outcome {
-        let limit = call.limit;
+        let (path, limit) = (call.path, call.limit);
         let (ended, words) = match self.spawn(call, killed) {
             Ok(mut running) => {
                 let ended = running.finish(limit).await;
                 (ended, running.close())
             }
-            Err(error) => (Ended::Error(error), String::new()),
+            Err(error) => {
+                let error = io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+                (Ended::Error(error), String::new())
+            }
         };
         Outcome { ended, words }
     }
@@ -338,7 +341,9 @@ pub fn status(outcome: &Outcome) -> Status {
     let words = outcome.words.to_ascii_lowercase();
     let denied = words.find("not ").is_some_and(|at| words[at..].contains("running"));
     match outcome.ended {
-        Ended::Hung(_) | Ended::Error(_) => Status::Unknown(outcome.ended.to_string()),
+        Ended::Hung(_) => Status::Unknown(outcome.ended.to_string()),
+        // What keeps a program from being run is told of the call before this one.
+        Ended::Error(_) => Status::Unknown("its status cannot be asked".to_owned()),
         _ if denied => Status::Stopped,
         _ if words.contains("running") || outcome.words.contains("OK") => Status::Running,
         Ended::Exit(1..=3 | 7) => Status::Stopped,

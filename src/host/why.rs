@@ -6,10 +6,11 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use lubdub::journal::{Decision, File, Story, Summary};
+use lubdub::journal::{Decision, File, Refusal, Story, Summary};
 use lubdub::node::{Cause, Event, PeerState};
 
 use super::client;
+use super::console;
 use super::follow::Follow;
 use super::journal::JOURNAL;
 use super::names::{LinkName, Names};
@@ -17,7 +18,7 @@ use super::narrate::{Line, Ms};
 use super::stamp::Stamp;
 use super::status::quoted;
 use super::watchdog::last_reset::LastReset;
-use super::words;
+use super::{NOT_PERMITTED, words};
 
 /// Exit code: wrong usage (EX_USAGE of sysexits.h).
 const USAGE: u8 = 64;
@@ -25,8 +26,6 @@ const USAGE: u8 = 64;
 const NO_DATA: u8 = 65;
 /// Exit code: no daemon, and none has left a journal (EX_UNAVAILABLE).
 const NO_JOURNAL: u8 = 69;
-/// Exit code: not permitted (EX_NOPERM).
-const NOT_PERMITTED: u8 = 77;
 
 /// Prints why things are as they are, for all groups and the peer or for one group. The exit code: 0, or why not.
 #[inline(never)] // Its summary is large, and no part of the daemon.
@@ -35,15 +34,12 @@ pub fn explain(run_dir: &Path, group: Option<&str>, json: bool) -> u8 {
     let path = run_dir.join(JOURNAL);
     let told = fs::read(&path).map_err(|error| unread(&error)).and_then(|bytes| {
         let summary = File::open(&bytes).and_then(|file| file.summary());
-        let summary = summary.map_err(|refusal| (NO_DATA, refusal.to_string()))?;
+        let summary = summary.map_err(|refusal| (NO_DATA, refused(refusal, alive)))?;
         let why = Why { reset: LastReset::of_this_boot(run_dir), ..Why::new(&summary, alive) };
         why.tell(group, json)
     });
     match told {
-        Ok(text) => {
-            let _ = io::stdout().write_all(text.as_bytes());
-            0
-        }
+        Ok(text) => console::print(&text, 0),
         Err((code, text)) => {
             let _ = writeln!(io::stderr(), "lubdub: {}: {text}", path.display());
             code
@@ -56,6 +52,20 @@ fn unread(error: &io::Error) -> (u8, String) {
         io::ErrorKind::PermissionDenied => (NOT_PERMITTED, format!("{error}; only root may read it")),
         _ => (NO_JOURNAL, format!("{error}; a daemon writes it: lubdub run")),
     }
+}
+
+/// This is the file that a daemon keeps: to copy it again mends nothing here.
+fn refused(refusal: Refusal, alive: bool) -> String {
+    let what = match refusal {
+        Refusal::Cut { has, wants } => format!("cut off: {has} bytes where its header says {wants}"),
+        Refusal::Damaged => "damaged: its checksum is wrong".to_owned(),
+        other => return other.to_string(),
+    };
+    let remedy = match alive {
+        true => "the daemon writes it anew with the next change; is there room in the run directory? see df",
+        false => "the next daemon begins a new one: lubdub run; the journal before it is journal.old",
+    };
+    format!("{what}; {remedy}")
 }
 
 /// A summary with the names as people know them.

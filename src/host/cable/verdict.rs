@@ -324,9 +324,9 @@ fn unjoined(kind: Kind, tester: &Tester) -> Remark {
             ),
             (_, speed) => Remark::fault(
                 format!(
-                    "a getty or a console speaks at the other end{}: {:?}",
+                    "a getty or a console speaks at the other end{}: \"{}\"",
                     differs(speed.unwrap_or(baud)),
-                    String::from_utf8_lossy(&tester.sample)
+                    String::from_utf8_lossy(&tester.sample).escape_default()
                 ),
                 "there: systemctl disable --now serial-getty@PORT, or its line in /etc/inittab; no console= of that port",
             ),

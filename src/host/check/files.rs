@@ -1,6 +1,7 @@
 //! The three files as texts, each refused when it is not what it should be as a file.
 
 use super::Finding;
+use crate::host::{NOT_PERMITTED, REFUSED};
 use lubdub::conf::{self, Config, Diagnostics, Guarantee, Source};
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -9,8 +10,13 @@ use std::path::Path;
 
 /// The bits of a mode that say who may do what.
 const PERMISSIONS: u32 = 0o7777;
+/// The one of them that lets everybody write.
+const ANYBODY_WRITES: u32 = 0o002;
 /// Those of them that let others than the owner near a secret.
 const OTHERS: u32 = 0o077;
+
+/// What stands in for authkeys where only ha.cf is read.
+const NO_KEYS: &str = "auth 1\n1 crc\n";
 
 /// The texts of the three files, from which a [`Config`] borrows.
 #[derive(Debug)]
@@ -23,6 +29,29 @@ pub struct Texts {
     pub authkeys: String,
     /// The path of each, in this order, for diagnostics.
     paths: [String; 3],
+    /// What is doubtful about them as files.
+    doubts: Vec<Finding>,
+}
+
+/// Files that are refused as files.
+#[derive(Debug)]
+pub struct Unfit {
+    /// One for each that is refused.
+    pub findings: Vec<Finding>,
+    /// This user may not read one of them: whether the configuration is any good is not known.
+    denied: bool,
+}
+
+impl Unfit {
+    /// What to end with.
+    pub fn exit_code(&self) -> u8 {
+        if self.denied { NOT_PERMITTED } else { REFUSED }
+    }
+
+    /// What is the case, without the remedies.
+    pub fn messages(&self) -> String {
+        self.findings.iter().map(|finding| finding.message.as_str()).collect::<Vec<_>>().join("; ")
+    }
 }
 
 impl Texts {
@@ -46,6 +75,11 @@ impl Texts {
         guarantee
     }
 
+    /// What is doubtful about the files as files: who may change them, and whose they are.
+    pub fn doubts(&self) -> &[Finding] {
+        &self.doubts
+    }
+
     fn sources(&self) -> [Source<'_>; 3] {
         let [ha_cf, haresources, authkeys] = self.paths.each_ref();
         let source = |name, text| Source { name, text };
@@ -54,31 +88,70 @@ impl Texts {
 }
 
 /// Reads the three files of `config_dir`, at most 64 KiB each; bytes that are not UTF-8 become U+FFFD, which the parser
-/// refuses where it matters. The error has one message, with its remedy, for each file that is refused.
-pub fn load(config_dir: &Path) -> Result<Texts, Vec<String>> {
-    open(config_dir).map_err(|findings| findings.iter().map(Finding::to_string).collect())
-}
-
-pub(super) fn open(config_dir: &Path) -> Result<Texts, Vec<Finding>> {
-    let path = |name| config_dir.join(name).display().to_string();
-    let paths = ["ha.cf", "haresources", "authkeys"].map(path);
+/// refuses where it matters.
+///
+/// # Errors
+/// A finding for each file that is refused.
+pub fn load(config_dir: &Path) -> Result<Texts, Unfit> {
+    let paths = paths(config_dir);
+    let mut doubts = Vec::new();
+    let folder = config_dir.metadata().ok();
+    doubts.extend(folder.and_then(|metadata| open_to_all(&config_dir.display().to_string(), &metadata)));
     let [ha_cf, haresources, authkeys] = paths.each_ref();
+    let mut read = |path, secret| read(path, secret, &mut doubts);
     match (read(ha_cf, false), read(haresources, false), read(authkeys, true)) {
-        (Ok(ha_cf), Ok(haresources), Ok(authkeys)) => Ok(Texts { ha_cf, haresources, authkeys, paths }),
+        (Ok(ha_cf), Ok(haresources), Ok(authkeys)) => Ok(Texts { ha_cf, haresources, authkeys, paths, doubts }),
         (ha_cf, haresources, authkeys) => {
-            Err([ha_cf.err(), haresources.err(), authkeys.err()].into_iter().flatten().collect())
+            let refused = [ha_cf.err(), haresources.err(), authkeys.err()].into_iter().flatten();
+            let (findings, denied): (Vec<_>, Vec<_>) = refused.unzip();
+            Err(Unfit { findings, denied: denied.contains(&true) })
         }
     }
 }
 
-fn read(path: &str, secret: bool) -> Result<String, Finding> {
-    let unreadable = |why: io::Error| Finding::error(format!("{path}: cannot be read: {why}"), remedy_for(path, &why));
+/// Reads ha.cf of `config_dir` as [`load`] does, and no other file: no groups, and a key that is none.
+///
+/// # Errors
+/// The file is refused.
+pub fn load_ha_cf(config_dir: &Path) -> Result<Texts, Unfit> {
+    let (paths, mut doubts) = (paths(config_dir), Vec::new());
+    match read(&paths[0], false, &mut doubts) {
+        Ok(ha_cf) => Ok(Texts { ha_cf, haresources: String::new(), authkeys: NO_KEYS.to_owned(), paths, doubts }),
+        Err((finding, denied)) => Err(Unfit { findings: vec![finding], denied }),
+    }
+}
+
+fn paths(config_dir: &Path) -> [String; 3] {
+    ["ha.cf", "haresources", "authkeys"].map(|name| config_dir.join(name).display().to_string())
+}
+
+/// The text of a file, or why not and whether that is for want of permission.
+fn read(path: &str, secret: bool, doubts: &mut Vec<Finding>) -> Result<String, (Finding, bool)> {
+    let unreadable = |why: io::Error| {
+        let finding = Finding::error(format!("{path}: cannot be read: {why}"), remedy_for(path, &why));
+        (finding, why.kind() == io::ErrorKind::PermissionDenied)
+    };
     // Without O_NONBLOCK a FIFO in the file's place would hold the daemon up until somebody writes.
     let mut options = OpenOptions::new();
     let file = options.read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
-    refuse_unfit(path, &metadata, secret)?;
+    refuse_unfit(path, &metadata, secret).map_err(|finding| (finding, false))?;
+    doubts.extend(if secret { of_a_stranger(path, &metadata) } else { open_to_all(path, &metadata) });
     read_text(file).map_err(unreadable)
+}
+
+/// Whether anybody may change what root acts upon.
+fn open_to_all(path: &str, metadata: &Metadata) -> Option<Finding> {
+    let mode = metadata.mode() & PERMISSIONS;
+    let message = || format!("{path}: its mode is {mode:04o}: anybody can change what lubdub does here as root");
+    (mode & ANYBODY_WRITES != 0).then(|| Finding::warning(message(), format!("chmod o-w {path}")))
+}
+
+/// Whether the keys belong to somebody who is neither root nor this user.
+fn of_a_stranger(path: &str, metadata: &Metadata) -> Option<Finding> {
+    let (owner, me) = (metadata.uid(), nix::unistd::geteuid().as_raw());
+    let message = || format!("{path}: it belongs to the user {owner}, who can read and change the keys");
+    (owner != 0 && owner != me).then(|| Finding::warning(message(), format!("chown root {path}")))
 }
 
 fn remedy_for(path: &str, why: &io::Error) -> String {
@@ -117,7 +190,7 @@ fn read_text(file: File) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Texts, load};
+    use super::{REFUSED, Texts, load, load_ha_cf};
     use lubdub::conf::{self, Diagnostics};
     use std::fs::{self, Permissions};
     use std::os::unix::fs::PermissionsExt;
@@ -147,7 +220,8 @@ mod tests {
         }
 
         fn refusal(&self) -> String {
-            let messages = load(&self.0).err().unwrap_or_default();
+            let findings = load(&self.0).err().map(|unfit| unfit.findings).unwrap_or_default();
+            let messages: Vec<_> = findings.iter().map(ToString::to_string).collect();
             messages.join("\n").replace(&self.0.display().to_string(), "DIR")
         }
     }
@@ -181,6 +255,49 @@ mod tests {
             );
             assert_eq!(folder.refusal(), expected);
         }
+    }
+
+    #[test]
+    fn files_that_anybody_can_change_and_keys_of_a_stranger_are_doubted() {
+        let folder = Folder::new("doubts");
+        let doubts = || {
+            let texts = load(&folder.0).unwrap();
+            let doubts: Vec<_> = texts.doubts().iter().map(ToString::to_string).collect();
+            doubts.join("\n").replace(&folder.0.display().to_string(), "DIR")
+        };
+        let mode = |name: &str, mode| {
+            fs::set_permissions(folder.0.join(name), Permissions::from_mode(mode)).unwrap();
+        };
+        assert_eq!(doubts(), "");
+        for (name, path, open, good) in [
+            ("", "DIR", 0o777, 0o755),
+            ("ha.cf", "DIR/ha.cf", 0o646, 0o644),
+            ("haresources", "DIR/haresources", 0o666, 0o664),
+        ] {
+            mode(name, open);
+            let expected = format!(
+                "warning: {path}: its mode is {open:04o}: anybody can change what lubdub does here as root\n  \
+                 remedy: chmod o-w {path}"
+            );
+            assert_eq!(doubts().replace("DIR/\n", "DIR\n"), expected);
+            mode(name, good);
+        }
+        assert!(nix::unistd::geteuid().is_root(), "this test gives a file away, which takes root");
+        std::os::unix::fs::chown(folder.0.join("authkeys"), Some(12_345), None).unwrap();
+        assert!(doubts().starts_with("warning: DIR/authkeys: it belongs to the user 12345"), "{}", doubts());
+    }
+
+    #[test]
+    fn ha_cf_alone_can_be_read() {
+        let folder = Folder::new("alone");
+        for name in ["haresources", "authkeys"] {
+            fs::remove_file(folder.0.join(name)).unwrap();
+        }
+        assert!(runs(&load_ha_cf(&folder.0).unwrap()));
+        fs::remove_file(folder.0.join("ha.cf")).unwrap();
+        let unfit = load_ha_cf(&folder.0).err().unwrap();
+        assert!(unfit.messages().contains("ha.cf: cannot be read: No such file"), "{}", unfit.messages());
+        assert_eq!(unfit.exit_code(), REFUSED);
     }
 
     #[test]

@@ -39,18 +39,35 @@ pub fn probe(config: &Config<'_>, config_dir: &Path) -> Vec<Finding> {
         }
     }
     for resource in config.groups.iter().flat_map(|group| group.resources()) {
-        let finding = match resource {
+        findings.extend(match resource {
             Resource::Vip(vip) => probe_vip(&vip),
-            Resource::Script { name: IPVSADM, .. } => probe_ipvsadm(config_dir),
-            Resource::Script { name, .. } => probe_script(name, config_dir),
-        };
-        findings.extend(finding);
+            Resource::Script { name, .. } => probe_program(name, config_dir),
+        });
     }
     findings.extend(config.pings.iter().filter_map(|node| probe_ping(node.address)));
     findings.extend(config.watchdog.and_then(|device| fencing::probe_watchdog(device, Path::new(SYSFS))));
     let setting = fencing::setting(config_dir, config.me);
     findings.extend(fencing::probe_stonith(&config.stonith, [config.me, config.peer], &setting));
-    // One interface of ten addresses, or one script of ten groups, is one finding.
+    once(findings)
+}
+
+/// The scripts and the plug-ins, as files.
+pub fn programs(config: &Config<'_>, config_dir: &Path) -> Vec<Finding> {
+    let script = |resource| match resource {
+        Resource::Vip(_) => None,
+        Resource::Script { name, .. } => probe_program(name, config_dir),
+    };
+    let mut findings: Vec<_> = config.groups.iter().flat_map(|group| group.resources()).filter_map(script).collect();
+    findings.extend(fencing::probe_plugins(&config.stonith, &fencing::setting(config_dir, config.me)));
+    once(findings)
+}
+
+fn probe_program(name: &str, config_dir: &Path) -> Option<Finding> {
+    if name == IPVSADM { probe_ipvsadm(config_dir) } else { probe_script(name, config_dir) }
+}
+
+/// One interface of ten addresses, or one script of ten groups, is one finding.
+fn once(findings: Vec<Finding>) -> Vec<Finding> {
     let mut kept: Vec<Finding> = Vec::new();
     findings.into_iter().for_each(|finding| {
         if !kept.contains(&finding) {

@@ -1,7 +1,8 @@
 //! What `check` prints.
 
+use super::Finding;
 use super::guarantee::Statement;
-use super::{Finding, WOULD_NOT_RUN, WOULD_RUN};
+use crate::host::{REFUSED, console};
 use lubdub::conf::{Config, Diagnostic, Diagnostics, Severity};
 use std::fmt::{self, Display, Formatter, Write as _};
 use std::io::{self, Write as _};
@@ -27,14 +28,23 @@ impl<'r> Report<'r> {
     }
 
     /// Prints the report, with the configuration and what it guarantees when it could be read, and returns the exit code.
-    pub fn print(&self, config: Option<(&Config<'_>, &Statement<'_>)>, json: bool) -> i32 {
+    pub fn print(&self, config: Option<(&Config<'_>, &Statement<'_>)>, json: bool) -> u8 {
         let config = config.filter(|_| self.count(Severity::Error) == 0);
-        // Nobody listens on a closed stdout or stderr; the exit code still tells.
-        let _ = if json { self.print_json(config) } else { self.print_text(config) };
-        if config.is_some() { WOULD_RUN } else { WOULD_NOT_RUN }
+        let text = if json {
+            self.json(config)
+        } else {
+            // Nobody listens on a closed stderr; the exit code still tells.
+            let _ = self.complain(config.is_some());
+            config.map_or(String::new(), |config| self.text(config))
+        };
+        if config.is_some() {
+            return console::print(&text, 0);
+        }
+        console::print(&text, REFUSED);
+        REFUSED
     }
 
-    fn print_text(&self, config: Option<(&Config<'_>, &Statement<'_>)>) -> io::Result<()> {
+    fn complain(&self, would_run: bool) -> io::Result<()> {
         let mut console = io::stderr().lock();
         for diagnostic in self.diagnostics.iter() {
             writeln!(console, "{diagnostic}")?;
@@ -45,19 +55,22 @@ impl<'r> Report<'r> {
         for finding in self.findings {
             writeln!(console, "{finding}")?;
         }
-        let warnings = Counted(self.count(Severity::Warning), "warning");
-        match config {
-            Some((config, statement)) => {
-                write!(io::stdout().lock(), "{}: would run: {}, {warnings}\n{statement}", self.node, summary(config))
-            }
-            None => {
-                let errors = Counted(self.count(Severity::Error), "error");
-                writeln!(console, "{}: would not run: {errors}, {warnings}", self.node)
-            }
+        if would_run {
+            return Ok(());
         }
+        let errors = Counted(self.count(Severity::Error), "error");
+        writeln!(console, "{}: would not run: {errors}, {}", self.node, self.warnings())
     }
 
-    fn print_json(&self, config: Option<(&Config<'_>, &Statement<'_>)>) -> io::Result<()> {
+    fn warnings(&self) -> Counted {
+        Counted(self.count(Severity::Warning), "warning")
+    }
+
+    fn text(&self, (config, statement): (&Config<'_>, &Statement<'_>)) -> String {
+        format!("{}: would run: {}, {}\n{statement}", self.node, summary(config), self.warnings())
+    }
+
+    fn json(&self, config: Option<(&Config<'_>, &Statement<'_>)>) -> String {
         let ok = config.is_some();
         let mut object = format!("{{\"ok\":{ok},\"node\":{}", Json(self.node));
         for (name, severity) in [("errors", Severity::Error), ("warnings", Severity::Warning)] {
@@ -67,7 +80,7 @@ impl<'r> Report<'r> {
         if let Some((_, statement)) = config {
             object += &format!(",\"guarantee\":{}", statement.to_json());
         }
-        writeln!(io::stdout().lock(), "{object},\"dropped\":{}}}", self.diagnostics.dropped())
+        format!("{object},\"dropped\":{}}}\n", self.diagnostics.dropped())
     }
 
     fn entries(&self, severity: Severity) -> impl Iterator<Item = Entry<'r>> {

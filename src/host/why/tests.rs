@@ -103,6 +103,18 @@ fn one_group_as_json() {
 }
 
 #[test]
+fn who_asks_why_at_the_nodes_own_journal_is_not_told_to_copy_it() {
+    let cut = Refusal::Cut { has: 100, wants: 200 };
+    for (refusal, what) in [(cut, "cut off: 100 bytes where its header says 200; "), (Refusal::Damaged, "damaged: ")] {
+        for (alive, remedy) in [(true, "the daemon writes it anew"), (false, "the next daemon begins a new one")] {
+            let text = refused(refusal, alive);
+            assert!(text.starts_with(what) && text.contains(remedy) && !text.contains("copy"), "{text}");
+        }
+    }
+    assert_eq!(refused(Refusal::NotAJournal, true), Refusal::NotAJournal.to_string());
+}
+
+#[test]
 fn an_unknown_group_is_refused_with_those_there_are() {
     let (code, text) = Why::new(&summary(), true).tell(Some("mail"), false).unwrap_err();
     assert_eq!((code, text.as_str()), (64, "no group `mail`; expected one of: web, db"));

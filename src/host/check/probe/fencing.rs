@@ -62,6 +62,15 @@ pub(super) fn probe_stonith(devices: &[Stonith<'_>], nodes: [&str; 2], setting: 
     findings
 }
 
+/// What is wrong with the devices' files, without asking any device.
+pub(super) fn probe_plugins(devices: &[Stonith<'_>], setting: &Setting) -> Vec<Finding> {
+    devices
+        .iter()
+        .flat_map(|device| [probe_file(device), probe_plugin(device.plugin, &setting.plugins)])
+        .flatten()
+        .collect()
+}
+
 /// Whether others can read the passwords in the file with the parameters.
 fn probe_file(device: &Stonith<'_>) -> Option<Finding> {
     let Params::File(path) = device.params else { return None };

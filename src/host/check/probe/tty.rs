@@ -10,6 +10,8 @@ use std::path::Path;
 const PROCESSES_MAX: usize = 4096;
 /// Descriptors of one process looked at, at most.
 const DESCRIPTORS_MAX: usize = 1024;
+/// The kernel's drivers of ttys (proc_tty(5)); without it every character device may be one.
+const DRIVERS: &str = "/proc/tty/drivers";
 /// A running daemon holds its own cable.
 const OURS: &str = env!("CARGO_PKG_NAME");
 
@@ -31,6 +33,10 @@ pub(super) fn probe(device: &str) -> Option<Finding> {
         return Some(Finding::error(format!("{device} is not a character device"), "name the port of the cable"));
     }
     let number = metadata.rdev();
+    if fs::read_to_string(DRIVERS).is_ok_and(|drivers| !is_tty(number, &drivers)) {
+        let remedy = "name the port of the cable: `ls /dev/ttyS* /dev/ttyUSB*`";
+        return Some(Finding::error(format!("{device} is no tty"), remedy));
+    }
     if is_console(number) {
         let message = format!("{device} is a console of the kernel: its messages would run into the beats");
         let name = device.strip_prefix("/dev/").unwrap_or(device);
@@ -48,6 +54,19 @@ fn remedy(device: &str, holder: &Holder) -> String {
         return format!("systemctl disable --now serial-getty@{name}, or remove the getty's line from /etc/inittab");
     }
     format!("stop {}, or use another port for the cable", holder.name)
+}
+
+/// Whether one of the drivers has the device `number`: a line of theirs is name, node, major, minors (one, or a range)
+/// and type. To open the device and ask it could arm a watchdog.
+fn is_tty(number: u64, drivers: &str) -> bool {
+    let (major, minor) = (nix::sys::stat::major(number), nix::sys::stat::minor(number));
+    drivers.lines().any(|line| {
+        let words = &mut line.split_ascii_whitespace().skip(2);
+        let (Some(of), Some(minors)) = (words.next(), words.next()) else { return false };
+        let (first, last) = minors.split_once('-').unwrap_or((minors, minors));
+        let [of, first, last] = [of, first, last].map(str::parse::<u64>);
+        of == Ok(major) && first.is_ok_and(|first| first <= minor) && last.is_ok_and(|last| minor <= last)
+    })
 }
 
 /// Whether the kernel writes its messages to the device `number`, or it is a screen (devices.txt of the kernel: 5:1 is
@@ -97,7 +116,7 @@ fn holds(pid: u32, number: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Holder, is_console, parse_number, probe, remedy};
+    use super::{Holder, is_console, is_tty, parse_number, probe, remedy};
     use nix::fcntl::OFlag;
     use nix::pty::{posix_openpt, ptsname_r, unlockpt};
     use std::fs::File;
@@ -151,5 +170,15 @@ mod tests {
         let message = |device| probe(device).map(|finding| finding.message).unwrap_or_default();
         assert!(message("/dev/no-such-tty").starts_with("/dev/no-such-tty is not there"));
         assert_eq!(message("/dev"), "/dev is not a character device");
+        // Others have it open, and are not to be stopped for that.
+        assert_eq!(message("/dev/null"), "/dev/null is no tty");
+    }
+
+    #[test]
+    fn the_kernels_list_of_drivers_tells_a_tty() {
+        let drivers = "/dev/tty /dev/tty 5 0 system:/dev/tty\nserial /dev/ttyS 4 64-95 serial\nsick\n";
+        let is = |major, minor| is_tty(nix::sys::stat::makedev(major, minor), drivers);
+        assert!(is(5, 0) && is(4, 64) && is(4, 95));
+        assert!(!is(1, 3) && !is(5, 1) && !is(4, 63) && !is(4, 96));
     }
 }

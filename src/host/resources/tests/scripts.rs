@@ -1,4 +1,5 @@
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use lubdub::time::Duration;
 use nix::errno::Errno;
@@ -81,6 +82,22 @@ fn a_script_that_is_missing_fails_a_start_but_not_an_inventory() {
         assert_eq!(node.step(Verb::Start).await, StepResult::Failed);
         assert!(node.line("nobody: no executable of that name in").is_some());
         assert_eq!(node.step(Verb::Stop).await, StepResult::Done, "what never started does not hold the group");
+    });
+}
+
+#[test]
+fn a_script_that_cannot_be_run_is_named_and_the_cause_is_said_once() {
+    bench(async |directory| {
+        let path = directory.0.join("resource.d/web");
+        fs::write(&path, "#!/nonexistent/shell\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let mut node = Bench::with(QUICK, &directory, &["web"]);
+        let cause = format!("cannot be run: {}: No such file or directory (os error 2)", path.display());
+        assert_eq!(node.step(Verb::Start).await, StepResult::Failed);
+        assert!(node.line(&format!("start failed: web start: {cause}")).is_some());
+        assert_eq!(node.step(Verb::Stop).await, StepResult::Failed);
+        let stop = node.line("2 more tries").unwrap();
+        assert_eq!(stop, format!("web: stop failed ({cause}), and its status cannot be asked; 2 more tries"));
     });
 }
 

@@ -153,14 +153,66 @@ fn a_bad_file_keeps_the_old_configuration_and_says_why() -> Result<()> {
 }
 
 #[test]
-fn other_links_need_a_restart() -> Result<()> {
+fn what_check_refuses_a_reload_refuses_too_in_one_line() -> Result<()> {
     let lab = running(appliance())?;
     let one = lab.node1();
-    let ha_cf = one.read("/etc/ha.d/ha.cf")?.replace("bcast eth1", "bcast eth0");
-    one.configure("ha.cf", &ha_cf)?;
-    one.hang_up()?;
-    says(one, "that needs a restart")?;
-    settled(&lab, one)
+    let judge = asking(&lab, one)?;
+    let (ha_cf, haresources) = (one.read("/etc/ha.d/ha.cf")?, one.read("/etc/ha.d/haresources")?);
+    let no_script = format!("node1.a.com {GROUP} {SERVICE} no-such-script\n");
+    let no_plugin = format!("{ha_cf}stonith_host node1.a.com external/no-such-plugin node2.a.com\n");
+    let bad_and_doubtful = ha_cf.replace("warntime 200ms", "warntime 50ms").replace("deadtime 300ms", "deadtim 1");
+    for (file, good, bad, why) in [
+        ("haresources", &haresources, no_script, "reload: no script for the resource no-such-script"),
+        ("ha.cf", &ha_cf, no_plugin, "external/no-such-plugin is not there or not executable"),
+        ("ha.cf", &ha_cf, bad_and_doubtful, "reload: /etc/ha.d/ha.cf:"),
+        ("authkeys", &one.read("/etc/ha.d/authkeys")?, String::new(), "reload: /etc/ha.d/authkeys"),
+    ] {
+        let mark = one.log().mark();
+        one.configure(file, &bad)?;
+        one.hang_up()?;
+        let kept = one.log().await_line(mark, SOON, "reload: refused, the configuration in force is kept");
+        let said: Vec<_> = one.log().since(mark).into_iter().map(|line| line.text).collect();
+        assert!(kept.is_ok(), "{bad}: {said:#?}");
+        let reasons: Vec<_> = said.iter().filter(|line| line.contains("remedy: ")).collect();
+        assert!(reasons.iter().any(|line| line.contains(why)), "{said:#?}");
+        for reason in reasons {
+            // How bad it is says the line's own level.
+            assert!(!["error: ", "warning: ", "?  "].iter().any(|part| reason.contains(part)), "{reason}");
+        }
+        assert!(!said.iter().any(|line| line.contains("reload: done")), "{said:#?}");
+        one.configure(file, good)?;
+    }
+    settled(&lab, one)?;
+    unmoved(&lab)?;
+    nothing_moved(judge, one).map(drop)
+}
+
+#[test]
+fn links_and_a_watchdog_that_change_need_a_restart() -> Result<()> {
+    let lab = running(appliance())?;
+    let one = lab.node1();
+    let judge = asking(&lab, one)?;
+    let good = one.read("/etc/ha.d/ha.cf")?;
+    for (line, instead) in [
+        ("bcast eth1", "bcast eth0"),
+        ("bcast eth1", ""),
+        ("bcast eth1", "bcast eth1 eth0"),
+        ("baud 115200", "baud 57600"),
+        ("bcast eth1", "udpport 695\nbcast eth1"),
+        ("bcast eth1", "bcast eth1\nwatchdog /dev/null"),
+    ] {
+        let line = format!("\n{line}");
+        assert!(good.contains(&line), "{good}");
+        let mark = one.log().mark();
+        one.configure("ha.cf", &good.replace(&line, &format!("\n{instead}")))?;
+        one.hang_up()?;
+        one.log().await_line(mark, SOON, "that needs a restart")?;
+        one.log().await_line(mark, SOON, "the configuration in force is kept")?;
+    }
+    one.configure("ha.cf", &good)?;
+    settled(&lab, one)?;
+    unmoved(&lab)?;
+    nothing_moved(judge, one).map(drop)
 }
 
 fn reloaded(node: &Node, file: &str, text: &str) -> Result<()> {
