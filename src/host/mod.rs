@@ -10,7 +10,6 @@ mod broadcast;
 pub mod cable;
 mod carrier;
 pub mod check;
-mod cl_status;
 pub mod client;
 mod clock;
 pub mod console;
@@ -19,7 +18,6 @@ mod eyes;
 mod fence;
 mod follow;
 mod gate;
-pub mod heartbeat;
 mod icmp;
 mod ipvs;
 mod journal;
@@ -625,10 +623,6 @@ impl Daemon {
                 let follow = Follow::new(&self.names, self.timing, now.since(self.since));
                 self.control.follow(client, &follow.status(&self.status(now).json()));
             }
-            ["cl_status", ref question @ ..] => match cl_status::answer(question, &self.status(now)) {
-                Ok((code, text)) => self.control.show(client, code, &text),
-                Err((code, text)) => self.control.answer(client, code, &text),
-            },
             ["journal"] => match self.journal.write(now) {
                 Ok(()) => self.control.answer(client, 0, ""),
                 Err(error) => self.control.answer(client, 1, &format!("the journal is not written: {error}\n")),
