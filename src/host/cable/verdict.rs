@@ -340,16 +340,25 @@ fn unjoined(kind: Kind, tester: &Tester) -> Remark {
 }
 
 /// What the lines add to silence.
+///
+/// A straight-through cable has no kind of its own. It joins each output to the other end's output and each input to an
+/// input, so that all inputs are open and read as off: as with no cable at all, with a plug that is out, and with three
+/// wires to a machine that is off. An output cannot be read back. But lines that are up or strapped rule it out.
 const fn nothing(shown: Shown) -> &'static str {
     match shown {
         Shown::Up | Shown::Lost => {
             "its port is open, as the lines show: is `lubdub cable` running there? If it is, the data wires are broken or \
              not crossed; if it says there that it hears this end, the wire from its TXD to this RXD is broken"
         }
-        _ => {
-            "start `lubdub cable` on the other end too; then: is the cable in the right ports, and is it a null modem? A \
-             straight-through cable joins TXD to TXD and carries nothing. If it says there that it hears this end, the \
+        Shown::Strapped => {
+            "start `lubdub cable` on the other end too; the cable is in this port, as its strapped lines show, so then \
+             its data wires are broken or its other plug is in another port. If it says there that it hears this end, the \
              wire from its TXD to this RXD is broken"
+        }
+        Shown::None | Shown::Unknown => {
+            "start `lubdub cable` on the other end too; then: is the cable in the right ports, and is it a null modem? A \
+             straight-through cable joins TXD to TXD and carries nothing, which looks like no cable: ring it out, pin 2 \
+             must lead to pin 3. If it says there that it hears this end, the wire from its TXD to this RXD is broken"
         }
     }
 }

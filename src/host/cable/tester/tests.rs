@@ -232,6 +232,22 @@ fn alone_it_ends_and_says_what_may_be_wrong() {
     assert!(advice.starts_with("its port is open, as the lines show"), "{advice}");
 }
 
+/// Silence with every line down is a straight-through cable or none; a line that is up leaves only the other reasons.
+#[test]
+fn a_straight_through_cable_is_ruled_out_by_lines_and_by_nothing_else() {
+    for (report, possible) in [
+        (Report::Unknown, true),
+        (Report::Known { lines: Lines::NONE, strapped: Lines::NONE }, true),
+        (Report::Known { lines: Lines::ALL, strapped: Lines::ALL }, false),
+        (Report::Known { lines: Lines::ALL, strapped: Lines::NONE }, false),
+    ] {
+        let [one, _] = run([End::new(11, 115_200, 0).showing(report), nobody()], b"");
+        assert_eq!(one.kind(), Kind::Nothing);
+        let advice = one.verdict().remarks.remove(0).remedy;
+        assert_eq!(advice.contains("straight-through"), possible, "{report:?}: {advice}");
+    }
+}
+
 #[test]
 fn a_getty_and_a_daemon_at_the_other_end_are_told_apart() {
     let [getty, _] = run([End::new(11, 115_200, 0), nobody()], b"\r\nnode2 login: ");

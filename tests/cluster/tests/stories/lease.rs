@@ -52,9 +52,25 @@ fn whose_daemon_dies_on_a_lease_of_seconds() -> Result<()> {
 
 #[test]
 fn whose_paths_are_cut_on_a_lease_of_seconds() -> Result<()> {
-    let reboot = Fault::SwitchReboot(Lease::Address.deadtime() * 3 / 2);
     let cuts = [Fault::LinksCut, Fault::PowerOffWhileCut, Fault::FrozenWhileCut, Fault::LanHealsFirst];
-    together(Lease::Address, &[&cuts[..], &[Fault::CutOff, Fault::BlindStandby, reboot]].concat())
+    together(Lease::Address, &[&cuts[..], &[Fault::CutOff, Fault::BlindStandby]].concat())
+}
+
+/// As long as a switch takes to come up: three and thirty times deadtime.
+#[test]
+fn whose_switch_reboots_for_ten_seconds_with_every_path() -> Result<()> {
+    let reboot = Fault::SwitchReboot(SECOND * 10);
+    let trial = |lease| move || rounds(lease, reboot, 1, None);
+    let tallies: Vec<_> = thread::scope(|scope| {
+        let running = Lease::ALL.map(|lease| scope.spawn(trial(lease)));
+        running.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    for (number, tally) in tallies.into_iter().enumerate() {
+        let tally = tally?;
+        print(&tally, number == 0, &mut std::io::stderr())?;
+        assert_eq!(tally.doubles, 0, "{}", tally.fault.name());
+    }
+    Ok(())
 }
 
 #[test]
