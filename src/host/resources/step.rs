@@ -60,7 +60,9 @@ impl Steps {
             self.say(Level::Info, format_args!("{done} in {took}"));
             StepResult::Done
         } else {
-            self.say(Level::Critical, format_args!("not {done}, given up after {took}"));
+            // A start is tried again, and the last failure is an alarm of its own; what does not stop is one at once.
+            let level = if verb == Verb::Start { Level::Warning } else { Level::Critical };
+            self.say(level, format_args!("not {done}, given up after {took}"));
             StepResult::Failed
         }
     }
