@@ -3,7 +3,8 @@
 use super::report::Json;
 use crate::host::sentry::FAILED_STOPS;
 use lubdub::conf::{Config, Fault, Guarantee, Guard, Means, StopFailure, Ward};
-use lubdub::lease::{Exclusive, Kind};
+use lubdub::lease::{Exclusive, Kind, silence};
+use lubdub::time::Duration;
 use std::fmt::{self, Display, Formatter};
 
 mod uncovered;
@@ -13,6 +14,9 @@ const COLUMNS: usize = 80;
 /// Where the table's second and third column begin.
 const VIPS_AT: usize = 18;
 const SCRIPTS_AT: usize = 42;
+
+const OWN_WORDS: &str = "`lease`, `exclusive` and `stop_failure` are lubdub's own: Heartbeat refuses them.";
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Whether this kernel can end a lease to the millisecond.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,6 +108,28 @@ impl<'c> Statement<'c> {
         )
     }
 
+    /// The kernel tells in whole seconds what is left of an address's lifetime, and none is left of one.
+    fn show_forgetful(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let length = self.guarantee.lease.length;
+        if length != SECOND {
+            return Ok(());
+        }
+        let longer = match self.fine.is_available() {
+            true => "`lease 1900ms` is adopted".to_owned(),
+            false => format!("one of 2 s is adopted, with `deadtime {}ms`", millis(silence(SECOND.times(2)))),
+        };
+        let text =
+            format!("a lease of 1 s is not adopted by a daemon that is started again, and its VIPs go down; {longer}");
+        wrap(f, "- ", "  ", &text)
+    }
+
+    /// A word that Heartbeat refuses is in ha.cf, or named here.
+    fn has_own_words(&self) -> bool {
+        let (watchdog, config) = (self.config.watchdog.is_some(), self.config);
+        let last_rung = config.stop_failure == StopFailure::Hold || !watchdog;
+        config.lease.is_some() || config.exclusive != Exclusive::Auto || last_rung
+    }
+
     /// What ends what cannot be stopped.
     fn show_last_rung(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let last = match (self.config.stop_failure, self.config.watchdog) {
@@ -180,6 +206,7 @@ impl<'c> Statement<'c> {
                 Kind::Fine => "nf_tables silences a VIP that is not renewed",
             };
             wrap(f, "- ", "  ", &format!("lease {} ms: {ended}", millis(lease.length)))?;
+            self.show_forgetful(f)?;
             if let Fine::Absent(why) = &self.fine
                 && Guarantee::of(self.config, true).lease != *lease
             {
@@ -250,8 +277,9 @@ impl Display for Statement<'_> {
         self.show_legend(f)?;
         writeln!(f, "\nNot covered:")?;
         self.uncovered().iter().try_for_each(|case| wrap(f, "- ", "  ", &case.text))?;
-        if self.config.lease.is_some() || self.config.exclusive != Exclusive::Auto {
-            wrap(f, "", "", "(`lease` and `exclusive` are lubdub's own words: Heartbeat refuses them.)")?;
+        writeln!(f, "\n`lubdub check --json` has the table for each resource.")?;
+        if self.has_own_words() {
+            wrap(f, "", "", OWN_WORDS)?;
         }
         Ok(())
     }
@@ -297,7 +325,7 @@ fn exclusive(exclusive: Exclusive) -> &'static str {
 }
 
 /// Whole milliseconds, rounded up: a promise must not be shorter than what it promises.
-fn millis(time: lubdub::time::Duration) -> u64 {
+fn millis(time: Duration) -> u64 {
     time.as_micros().div_ceil(1_000)
 }
 

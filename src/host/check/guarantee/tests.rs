@@ -50,6 +50,10 @@ Not covered:
   it goes on
 - ipvsadm and scripts of a killed or frozen daemon run on beside the peer's:
   `watchdog` or `stonith_host` ends them
+
+`lubdub check --json` has the table for each resource.
+`lease`, `exclusive` and `stop_failure` are lubdub's own: Heartbeat refuses
+them.
 ";
     assert_eq!(text, expected);
     assert_eq!(
@@ -128,7 +132,31 @@ fn exclusive_off_waits_for_deadtime_and_asks_all_the_same() {
     let (text, _) = said("deadtime 10\nlease 60\nexclusive off\n", TUTORIAL, Fine::Present);
     assert!(text.contains("(exclusive off): a silent peer is taken over after 10000 ms."), "{text}");
     assert!(text.contains("\ndaemon killed     probes 30 ms            nothing\n"), "{text}");
-    assert!(text.contains("lubdub's own words"), "{text}");
+    assert!(text.contains("are lubdub's own: Heartbeat"), "{text}");
+}
+
+/// The words are marked where one is in ha.cf or in the text, and not where Heartbeat's own say everything.
+#[test]
+fn what_heartbeat_refuses_is_marked() {
+    let marked =
+        |ha_cf: &str| said(&format!("deadtime 10\n{ha_cf}"), TUTORIAL, Fine::Present).0.contains("lubdub's own");
+    assert!(marked("") && marked("stop_failure reboot\n") && marked("watchdog /dev/watchdog\nstop_failure hold\n"));
+    assert!(marked("watchdog /dev/watchdog\nlease 3\n") && !marked("watchdog /dev/watchdog\n"));
+}
+
+/// The remedy that is named is taken, and is none itself.
+#[test]
+fn a_lease_that_a_respawn_cannot_adopt_is_told() {
+    let adopts = |ha_cf: &str, fine| !unwrapped(&said(ha_cf, TUTORIAL, fine).0).contains("is not adopted by");
+    let absent = || Fine::Absent("no such subsystem".into());
+    assert!(adopts("deadtime 10\n", Fine::Present) && adopts("keepalive 100ms\ndeadtime 300ms\n", Fine::Present));
+    let (text, _) = said("keepalive 200ms\ndeadtime 3\n", TUTORIAL, Fine::Present);
+    assert!(unwrapped(&text).contains("and its VIPs go down; `lease 1900ms` is adopted"), "{text}");
+    assert!(adopts("keepalive 200ms\ndeadtime 3\nlease 1900ms\n", Fine::Present));
+    let (text, _) = said("keepalive 100ms\ndeadtime 300ms\n", TUTORIAL, absent());
+    assert!(unwrapped(&text).contains("one of 2 s is adopted, with `deadtime 3369ms`"), "{text}");
+    assert!(adopts("keepalive 100ms\ndeadtime 3369ms\n", absent()));
+    assert!(!adopts("keepalive 100ms\ndeadtime 3368ms\n", absent()), "it is the least");
 }
 
 #[test]
