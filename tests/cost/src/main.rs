@@ -93,42 +93,47 @@ fn alone(binary: &Path) -> Result<([Row; 3], String)> {
 }
 
 /// CPU and wake-ups of a pair at peace, at Heartbeat's own keepalive of one second.
-fn idle(binary: &Path) -> Result<[Row; 2]> {
+fn idle(binary: &Path) -> Result<[Row; 3]> {
     let pair = Pair::appliance()
         .with_ha_cf("keepalive 100ms", "keepalive 1")
         .with_ha_cf("warntime 200ms", "warntime 2")
         .with_ha_cf("deadtime 300ms", "deadtime 3")
         .with_daemon(binary);
     let lab = Lab::new(pair)?;
-    let process = settled(&lab)?;
-    let before = process.usage()?;
+    let (owner, standby) = (settled(&lab)?, Process::of(lab.node2())?);
+    let before = [owner.usage()?, standby.usage()?];
     pass(IDLE);
-    let spent = process.usage()?.since(before);
+    let [spent, spared] = [owner.usage()?.since(before[0]), standby.usage()?.since(before[1])];
     let seconds = IDLE.as_secs_f64();
+    let a_minute = |ms: f64| Some(ms * 60.0 / seconds);
     Ok([
-        Row { what: "CPU at keepalive 1 s, ms a minute", goal: Some(6.0), value: Some(spent.cpu_ms * 60.0 / seconds) },
+        Row { what: "CPU at keepalive 1 s, ms a minute", goal: Some(6.0), value: a_minute(spent.cpu_ms) },
+        Row { what: "  more than the standby's: the lease", goal: None, value: a_minute(spent.cpu_ms - spared.cpu_ms) },
         Row { what: "wake-ups at keepalive 1 s, a second", goal: None, value: Some(spent.wakeups as f64 / seconds) },
     ])
 }
 
 /// System calls and allocations for each beat that a link carries, which is one sent and one received.
-fn traced(binary: &Path) -> Result<[Row; 2]> {
+fn traced(binary: &Path) -> Result<[Row; 3]> {
     let lab = Lab::new(Pair::appliance().with_daemon(binary))?;
     let process = settled(&lab)?;
-    let (calls, beats) = trace_beats(&lab, &process)?;
+    let (calls, beats) = trace_beats(lab.node1(), &process)?;
     writeln!(stderr(), "{}", calls.listed(beats))?;
+    let (spared, others) = trace_beats(lab.node2(), &Process::of(lab.node2())?)?;
+    let [owner, standby] = [(&calls, beats), (&spared, others)].map(|(it, beats)| it.total() as f64 / beats as f64);
     lab.node1().stop()?;
     let allocations = count_allocations(&lab)?;
     Ok([
-        Row { what: "system calls a beat and link", goal: Some(8.0), value: Some(calls.total() as f64 / beats as f64) },
+        Row { what: "system calls a beat and link", goal: Some(8.0), value: Some(owner) },
+        Row { what: "  more than the standby's: the lease", goal: None, value: Some(owner - standby) },
         Row { what: "allocations a beat (all links)", goal: Some(0.0), value: allocations },
     ])
 }
 
-fn trace_beats(lab: &Lab, process: &Process) -> Result<(Calls, u64)> {
-    let before = sent(lab.node1())?;
+fn trace_beats(node: &Node, process: &Process) -> Result<(Calls, u64)> {
+    let before = sent(node)?;
     let calls = Calls::of(process, TRACED)?;
-    Ok((calls, sent(lab.node1())? - before))
+    Ok((calls, sent(node)? - before))
 }
 
 /// None where the binary has an allocator of its own.
@@ -141,7 +146,7 @@ fn count_allocations(lab: &Lab) -> Result<Option<f64>> {
     if !process.maps_file("allocations.so")? {
         return Ok(None);
     }
-    let (calls, frames) = trace_beats(lab, &process)?;
+    let (calls, frames) = trace_beats(node, &process)?;
     let links = node.status()?.links.len() as f64;
     Ok(Some(calls.count(trace::MARK) as f64 * links / frames as f64))
 }

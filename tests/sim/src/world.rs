@@ -464,6 +464,9 @@ impl World {
         if !self.boxes[side].awake() {
             return;
         }
+        if order != Order::Leave {
+            self.tally.count(Kind::Orders);
+        }
         let refused = self.boxes[side].node.as_ref().and_then(|node| node.refuses(order));
         match refused {
             Some(why) => {

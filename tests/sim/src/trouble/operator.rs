@@ -25,7 +25,6 @@ impl World {
             6 => ("withdraw", Order::Withdraw(mask)),
             _ => ("clear", Order::Clear(mask)),
         };
-        self.tally.count(Kind::Orders);
         self.tally.variety(Kind::Orders, name);
         self.after(Duration::ZERO, What::Orders { side, order });
         if self.rng.percent(15) {
