@@ -52,6 +52,8 @@ impl Oracle {
             }
             // The one that was to give it away has thought better of it.
             State::Held if mandate.pending == Some(1 - side) => *mandate = Mandate::default(),
+            // A heal, a failure or a failback came between.
+            State::Stopping if mandate.pending.is_some() && cause != Cause::Handover => *mandate = Mandate::default(),
             State::Stopping if mandate.holder == Some(side) => {
                 mandate.holder = None;
                 if cause == Cause::Failback {
