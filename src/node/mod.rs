@@ -667,7 +667,7 @@ impl Node {
             echo_young: link::within(news.and_then(|news| news.echo_sent), now, deadtime - keepalive),
             next_seq: session.map_or(1, |session| session.tx_seq() + 1),
             two_way: heard && session.is_some_and(|session| session.is_two_way(now, setup.timing.deadtime)),
-            unheard: session.is_some_and(|session| session.is_unheard(keepalive.times(2))),
+            unheard: session.is_some_and(|session| session.is_unheard(keepalive.times(2), setup.timing.deadtime)),
             goodbye: word.filter(|_| peer.goodbye_at(setup, group.has_vip()).is_some_and(|at| at <= now)),
             left_lately: peer.left_lately(now, setup),
             waited: now >= peer.takeover_at(now, setup, group.has_vip(), group.is_granted()),

@@ -140,8 +140,12 @@ impl Session {
     }
 
     /// The number for a beat that says something new, or that is due.
-    pub fn next_beat(&mut self, now: Instant) {
+    pub fn next_beat(&mut self) {
         self.tx_seq += 1;
+    }
+
+    /// The beat is handed to a link. It may have waited for a line that was busy, and other links may still wait.
+    pub fn spoke(&mut self, now: Instant) {
         self.sent.note(self.tx_seq, now);
     }
 
@@ -179,10 +183,11 @@ impl Session {
     }
 
     /// HEAL 2: the newest beat came at least `span` after the first of those that echo nothing recent. Beats on both
-    /// sides of a silence, or all read at once after a stall, do not show that the peer is deaf.
-    pub fn is_unheard(&self, span: Duration) -> bool {
+    /// sides of a silence, or all read at once after a stall, do not show that the peer is deaf. Nor do those of the first
+    /// deadtime of a session: it began with a round trip, and on a slow cable the next one takes its time.
+    pub fn is_unheard(&self, span: Duration, deadtime: Duration) -> bool {
         let last = self.news.as_ref().map(|news| news.at);
-        self.unheard.zip(last).is_some_and(|(since, last)| last >= since + span)
+        self.unheard.zip(last).is_some_and(|(since, last)| last >= (since + span).max(self.began + deadtime))
     }
 
     /// What of it decides.
@@ -196,7 +201,7 @@ impl Session {
         maybe(out, news.as_ref(), |out, news| news.digest(lens, facts.keepalive, own, out));
         let soon = facts.keepalive.max(lens.timing.keepalive).times(2);
         maybe(out, *unheard, |out, since| out.word(lens.until(since + soon)));
-        out.word(lens.until(*began + lens.timing.warntime));
+        out.word(lens.until(*began + lens.timing.warntime.max(lens.timing.deadtime)));
         out.count(own, *tx_seq);
         // Beats left before the session is spent, as far as they are few.
         out.word(UNANSWERED_MAX.saturating_sub(tx_seq - tx_at_news).min(SAMPLES as u64));
@@ -214,8 +219,8 @@ impl Session {
     }
 }
 
-/// When own beats were sent. Samples, not all of them: what it tells is the time of a sample at or before the beat, so
-/// that a beat may seem older than it is, never younger.
+/// When own beats were sent, on the first link that took them. Samples, not all of them: what it tells is the time of a
+/// sample at or before the beat, so that a beat may seem older than it is, never younger.
 #[derive(Clone, Serialize, Deserialize)]
 struct SentLog {
     samples: Deque<(u64, Instant), SAMPLES>,
@@ -231,7 +236,7 @@ impl SentLog {
     }
 
     fn note(&mut self, seq: u64, now: Instant) {
-        if self.samples.back().is_some_and(|(_, at)| now < *at + self.spacing) {
+        if self.samples.back().is_some_and(|(last, at)| seq <= *last || now < *at + self.spacing) {
             return;
         }
         if self.samples.is_full() {

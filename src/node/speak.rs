@@ -84,7 +84,7 @@ impl Node {
             }
             self.speech.at_once = false;
             self.speech.content = content;
-            session.next_beat(self.now);
+            session.next_beat();
             self.links.iter_mut().for_each(|link| link.owes_beat = true);
         }
     }
@@ -123,6 +123,9 @@ impl Node {
             }
             let frame = if beat {
                 link.owes_beat = false;
+                if let Some(session) = self.peer.session.as_mut() {
+                    session.spoke(self.now);
+                }
                 self.compose_beat(number)
             } else {
                 link.owes_hello = false;

@@ -118,6 +118,8 @@ struct Watch {
     turned_at: Instant,
     /// When it last began a session.
     session_at: Option<Instant>,
+    /// When its present session began.
+    met_at: Option<Instant>,
     /// The claim with which each group was last acquired.
     claims: Vec<Term>,
     /// The latest term of each group that this node knew of when it last did not hold it.

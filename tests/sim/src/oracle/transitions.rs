@@ -3,6 +3,7 @@
 use super::{Oracle, Scene, roughly};
 use crate::Side;
 use lubdub::node::{Cause, Event, PeerState};
+use lubdub::time::Instant;
 use lubdub::wire::beat::State;
 
 impl Oracle {
@@ -23,6 +24,7 @@ impl Oracle {
                 self.watches[side].alive_since = (to == PeerState::Alive).then_some(local);
             }
             Event::Session { new_run: true, .. } => {
+                self.watches[side].met_at = Some(scene.now);
                 self.note_leases(scene, side);
                 self.watches[side].alive_since = Some(local);
                 self.forget_orders();
@@ -30,6 +32,7 @@ impl Oracle {
             Event::Session { new_run: false, .. } => {
                 self.note_leases(scene, side);
                 self.churn += 1;
+                self.watches[side].met_at = Some(scene.now);
                 self.watches[side].session_at = Some(scene.now);
             }
             Event::Group { group, to, cause, .. } => {
@@ -92,7 +95,13 @@ impl Oracle {
         let deadtime = scene.scenario.timing[side].deadtime;
         let knows = watch.accepted.as_ref().and_then(|frame| frame.knows);
         let lasting = watch.accepted_before.is_some_and(|at| scene.local(side).since(at) <= roughly(deadtime.times(2)));
-        if knows.is_some_and(|sent| scene.now.since(sent) < deadtime - deadtime.part(12)) {
+        // A node remembers when its beats were sent by samples, 32 in a deadtime.
+        let lately = |at: Instant| scene.now.since(at) < deadtime - deadtime.part(24);
+        if watch.met_at.is_some_and(lately) {
+            let text =
+                format_args!("node{} yields group {group} as unheard in a session that has just begun", side + 1);
+            self.accuse(scene.now, "HEAL", text);
+        } else if knows.is_some_and(lately) {
             self.accuse(
                 scene.now,
                 "HEAL",

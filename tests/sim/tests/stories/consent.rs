@@ -1,7 +1,8 @@
 //! Ways to two owners that a naive consent leaves open, and to a group that is stopped for nobody.
 
-use lubdub::node::{Cause, Event, Order, PeerState, Verb};
+use lubdub::node::{Cause, Event, LinkKind, Order, PeerState, Verb};
 use lubdub::time::Instant;
+use lubdub::wire::auth::Method;
 use lubdub::wire::beat::State;
 use lubdub_sim::story::*;
 
@@ -119,4 +120,20 @@ fn a_grant_to_a_node_that_dies_comes_back() {
     pair.power_off(NODE2);
     pair.within(DEADTIME.times(2) + FRAMES).state(NODE1, GROUP, State::Held);
     pair.throughout(SECS(10)).state(NODE1, GROUP, State::Held);
+}
+
+/// On a cable that is never free a beat waits for the one before. It grows old on its way, not while it waits: a consent
+/// that echoes it would be stale for ever.
+#[test]
+fn a_cable_that_beats_fill_carries_consent() {
+    let mut pair = Pair::with(|it| {
+        it.links = vec![LinkKind::Serial { baud: 1_200 }];
+        it.method = Method::Crc;
+        for timing in &mut it.timing {
+            (timing.keepalive, timing.warntime, timing.deadtime) = (MS(400), MS(800), MS(900));
+        }
+    })
+    .settled();
+    pair.order(NODE1, Order::Standby(only(GROUP)));
+    pair.within(SECS(2)).owner(GROUP, NODE2);
 }

@@ -165,6 +165,30 @@ fn a_lone_beat_during_a_partition_does_not_turn_the_verdict_at_the_heal() {
     assert_eq!((pair.owner(GROUP), pair.owner(SECOND)), (Some(NODE2), Some(NODE1)), "the higher claims keep");
 }
 
+/// A session shows that there was a round trip. Until deadtime has gone by in it, no node is deaf.
+#[test]
+fn a_session_that_has_just_begun_makes_nobody_yield_as_unheard() {
+    for turn in [BOTH, [NODE2, NODE1]] {
+        let mut pair = Pair::with(|it| it.links.truncate(1));
+        pair.expect_two_owners();
+        pair.cut_all();
+        for side in turn {
+            pair.power_on(side);
+            pair.run(SECS(10));
+        }
+        let healed = pair.now();
+        pair.mend_all();
+        let began = |pair: &Pair, side| pair.noted(side, healed).any(|event| matches!(event, Event::Session { .. }));
+        pair.within(SECS(1)).that("a session begins", |pair| BOTH.iter().any(|side| began(pair, *side)));
+        // Its first beat begins the other node's, of whom nothing is heard any more.
+        let deaf = if began(&pair, NODE1) { NODE1 } else { NODE2 };
+        pair.silence(1 - deaf);
+        pair.within(FRAMES).that("so does the other", |pair| began(pair, 1 - deaf));
+        pair.throughout(DEADTIME - FRAMES).that("both go on", |pair| BOTH.iter().all(|side| pair.has(*side, GROUP)));
+        pair.within(KEEPALIVE + FRAMES).owner(GROUP, deaf);
+    }
+}
+
 /// Age as tie-break, or any setting that is not in the beat: each node would see its own side win.
 #[test]
 fn equal_claims_leave_the_preferred_node_whatever_their_ages_and_timings() {
