@@ -3,7 +3,7 @@
 //! Tags are cut as IPsec cuts them: HMAC-MD5-96 (RFC 2403), HMAC-SHA-1-96 (RFC 2404), HMAC-SHA-256-128 (RFC 4868).
 //! `crc` has no secret: it tells clusters and accidents apart, not attackers.
 
-use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
+use crc::{CRC_32_ISO_HDLC, Crc, Table};
 use heapless::Vec;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
@@ -19,7 +19,8 @@ pub const TAG_MAX: usize = 16;
 /// Keys at most: ids 0 to 15 have four bits in a frame.
 pub const KEYS_MAX: usize = 16;
 
-const CRC_32: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
+/// The CRC-32 of Ethernet and zlib, a byte a step.
+pub(super) static CRC_32: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
 /// How a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

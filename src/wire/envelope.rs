@@ -1,14 +1,12 @@
 //! What stands round a message in a body: version, kind, link, key and tag.
 
 use super::VERSION;
-use super::auth::{Key, Keyring, TAG_MAX};
+use super::auth::{CRC_32, Key, Keyring, TAG_MAX};
 use super::beat::{BEAT_MAX, Beat};
 use super::frame::{self, FRAME_MAX};
 use super::hello::{HELLO_MAX, Hello, Nonce};
-use crc::{CRC_32_ISO_HDLC, Crc, NoTable};
 
 const HEADER_LEN: usize = 2;
-const SAID: Crc<u32, NoTable> = Crc::<u32, NoTable>::new(&CRC_32_ISO_HDLC);
 const SEALED_MAX: usize = HEADER_LEN + HELLO_MAX + TAG_MAX;
 const _: () = assert!(SEALED_MAX + 2 <= frame::BODY_MAX && BEAT_MAX <= HELLO_MAX);
 
@@ -193,7 +191,7 @@ fn seal(kind: Kind, key: &Key, link: u8, payload: &[u8], context: &[&[u8]]) -> S
     frame::encode(&body, &mut room).expect("FRAME_MAX holds any body");
     let len = FRAME_MAX - room.len();
     let mark = *tag.last_chunk().expect("a tag has four bytes at least");
-    let mut said = SAID.digest();
+    let mut said = CRC_32.digest();
     [&header[..], payload].into_iter().for_each(|part| said.update(part));
     Sealed { buf, len, mark, said: said.finalize() }
 }

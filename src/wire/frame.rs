@@ -3,7 +3,7 @@
 //! COBS (Cheshire and Baker, 1999) keeps zero out of the body, so after any noise the next zero begins a clean frame.
 //! The deframer sees one byte at a time, so its result cannot depend on how reads were chunked.
 
-use crc::{CRC_16_IBM_SDLC, Crc, NoTable};
+use crc::{CRC_16_IBM_SDLC, Crc, Table};
 use embedded_io::Write;
 use heapless::Vec;
 use serde::{Deserialize, Serialize};
@@ -17,9 +17,9 @@ pub const FRAME_MAX: usize = ENCODED_MAX + 2;
 const ENCODED_MAX: usize = BODY_MAX + BODY_MAX / 254 + 1;
 const CRC_LEN: usize = 2;
 
-/// The frame check sequence of HDLC and PPP (RFC 1662 appendix C). A table would cost half a kilobyte for frames of
-/// thirty bytes.
-const FCS: Crc<u16, NoTable> = Crc::<u16, NoTable>::new(&CRC_16_IBM_SDLC);
+/// The frame check sequence of HDLC and PPP (RFC 1662 appendix C), a byte a step: the table of half a kilobyte makes
+/// what reads and writes frames all day, the simulator above all, a quarter faster.
+static FCS: Crc<u16, Table<1>> = Crc::<u16, Table<1>>::new(&CRC_16_IBM_SDLC);
 
 /// Why bytes between two delimiters were no frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

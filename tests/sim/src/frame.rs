@@ -22,6 +22,8 @@ pub struct Frame {
     pub sent: Instant,
     /// When the newest beat of the other node that the sender had accepted was sent.
     pub knows: Option<Instant>,
+    /// The number of the key that it is signed with.
+    pub key: Option<u8>,
     /// What it says; none for a hello.
     pub beat: Option<Beat>,
     /// It has reached the other node whole.
@@ -30,13 +32,6 @@ pub struct Frame {
     pub taken: Cell<bool>,
     /// With its delimiters.
     pub bytes: Vec<u8>,
-}
-
-impl Frame {
-    /// The number of the key that it is signed with.
-    pub fn key(&self) -> Option<u8> {
-        body(&self.bytes)?.get(1).map(|byte| byte >> 1 & 0xf)
-    }
 }
 
 /// What reaches a node's device.
@@ -73,6 +68,11 @@ pub fn enframe(body: &[u8]) -> Vec<u8> {
     }
     let len = frame::FRAME_MAX - left.len();
     room[..len].to_vec()
+}
+
+/// The number of the key that a body is signed with.
+pub fn key(body: &[u8]) -> Option<u8> {
+    body.get(1).map(|byte| byte >> 1 & 0xf)
 }
 
 /// What the beat in a body says; none for a hello.

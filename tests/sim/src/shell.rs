@@ -141,7 +141,7 @@ impl World {
             });
             // A recording with the same number may have come with it: what was heard is the one sent last.
             let heard = others.filter(|frame| before.has_heard(node, link, frame)).max_by_key(|frame| frame.number);
-            it.read.forget_keys(heard.and_then(|frame| frame.key()));
+            it.read.forget_keys(heard.and_then(|frame| frame.key));
             let (oracle, scene) = self.watch();
             oracle.delivered(&scene, side, link, &parcels, &before);
             self.drain(side);
@@ -220,6 +220,7 @@ impl World {
             link,
             sent: self.now,
             knows: beat.as_ref().and_then(|beat| self.oracle.echoed(side, beat.echo)),
+            key: frame::key(&body),
             beat,
             delivered: Cell::new(false),
             taken: Cell::new(false),

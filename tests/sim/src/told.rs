@@ -69,7 +69,7 @@ impl fmt::Display for Frame<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(frame) = self;
         write!(f, "#{}", frame.number)?;
-        if let Some(key) = frame.key() {
+        if let Some(key) = frame.key {
             write!(f, ", key {key}")?;
         }
         let Some(beat) = &frame.beat else { return write!(f, ": hello") };

@@ -205,7 +205,7 @@ fn is_of_stranger(scene: &Scene<'_>, to: Side, frame: &Frame) -> bool {
     // When a node lets go of a key is the model's guess. One that a node signs with it has, and where the other one may
     // have it too there is no wrong key.
     let has = |key| other.read.keys.iter().any(|(id, _)| *id == key) || other.read.let_go.contains(&key);
-    let shared = frame.key().is_some_and(has);
+    let shared = frame.key.is_some_and(has);
     let guessed = |it: &Appliance| it.disguise.is_none() && it.mask == Some(Untrusted::WrongKey) && shared;
     let masked = |it: &Appliance| it.mask.is_some() && !guessed(it);
     frame.life == it.life && it.node.is_some() && (masked(it) || masked(other))
