@@ -2,7 +2,7 @@
 //! far sequence numbers have come.
 
 use lubdub::node::Digest;
-use std::hash::{DefaultHasher, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// One part of a state.
 #[derive(Clone, Copy, Debug)]
@@ -48,6 +48,19 @@ impl Canon {
         })
     }
 
+    fn word(&mut self, part: &Token) -> u64 {
+        match part {
+            Token::Word(word) => *word,
+            Token::Name(name) => self.name(*name) as u64,
+            Token::Count(series, value) => {
+                let names = (self.name(series.0), self.name(series.1));
+                let index = self.series(*series);
+                let rank = self.series[index].1.partition_point(|known| known < value);
+                (names.0 << 32 | names.1 << 16 | rank) as u64
+            }
+        }
+    }
+
     fn series(&mut self, series: (u64, u64)) -> usize {
         self.series.iter().position(|(known, _)| *known == series).unwrap_or_else(|| {
             self.series.push((series, vec![0]));
@@ -58,9 +71,11 @@ impl Canon {
 
 /// The hash of a state told part by part. Names and series are numbered as they first appear, and a count is replaced by
 /// its rank among all counts of its series; zero, which means none, always has rank zero.
-pub fn hash<'a>(parts: impl Iterator<Item = &'a Token> + Clone) -> u64 {
+pub fn hash<'a>(parts: impl Iterator<Item = &'a Token>) -> u64 {
+    let mut told: Vec<&Token> = Vec::with_capacity(256);
+    parts.for_each(|part| told.push(part));
     let mut canon = Canon::default();
-    for part in parts.clone() {
+    for part in &told {
         if let Token::Count(series, value) = part {
             let index = canon.series(*series);
             canon.series[index].1.push(*value);
@@ -70,18 +85,8 @@ pub fn hash<'a>(parts: impl Iterator<Item = &'a Token> + Clone) -> u64 {
         values.sort_unstable();
         values.dedup();
     }
+    let words: Vec<u64> = told.into_iter().map(|part| canon.word(part)).collect();
     let mut hasher = DefaultHasher::new();
-    for part in parts {
-        match part {
-            Token::Word(word) => hasher.write_u64(*word),
-            Token::Name(name) => hasher.write_usize(canon.name(*name)),
-            Token::Count(series, value) => {
-                let names = (canon.name(series.0), canon.name(series.1));
-                let index = canon.series(*series);
-                let rank = canon.series[index].1.partition_point(|known| known < value);
-                hasher.write_usize(names.0 << 32 | names.1 << 16 | rank);
-            }
-        }
-    }
+    words.hash(&mut hasher);
     hasher.finish()
 }

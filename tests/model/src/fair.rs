@@ -3,7 +3,7 @@
 use crate::act::Act;
 use crate::laws::Violation;
 use crate::pace::{INITDEAD, KEEPALIVE};
-use crate::search::States;
+use crate::states::States;
 use crate::world::{Config, World};
 use lubdub::node::Owner;
 use lubdub::wire::beat::State;
@@ -29,18 +29,25 @@ impl World {
     ///
     /// # Errors
     /// The law that is broken; `acts` tells the way.
-    pub fn settles(mut self, calm: &mut States, acts: &mut Vec<Act>) -> Result<(), Violation> {
+    pub fn settles(mut self, calm: &States, acts: &mut Vec<Act>) -> Result<(), Violation> {
         self.faults = 0;
         let mut way = Vec::new();
-        for _ in 0..SETTLING {
+        let known = loop {
             let hash = self.hash();
-            if calm.contains(&hash) {
-                calm.extend(way);
-                return Ok(());
+            if calm.contains(hash) || way.len() == SETTLING as usize {
+                break calm.contains(hash);
             }
             way.push(hash);
             self.run_fairly(1, acts)?;
+        };
+        if !known {
+            self.rests(acts)?;
         }
+        way.into_iter().for_each(|hash| _ = calm.enter(hash, 0));
+        Ok(())
+    }
+
+    fn rests(&mut self, acts: &mut Vec<Act>) -> Result<(), Violation> {
         let owner = self.owner()?;
         for _ in 0..REST {
             self.run_fairly(1, acts)?;
@@ -48,7 +55,6 @@ impl World {
                 return Err(Violation::Restless);
             }
         }
-        calm.extend(way);
         Ok(())
     }
 

@@ -9,12 +9,14 @@
 
 pub mod act;
 pub mod canon;
+pub mod crew;
 pub mod fair;
 pub mod frame;
 pub mod laws;
 pub mod pace;
 pub mod search;
 pub mod side;
+pub mod states;
 pub mod story;
 pub mod world;
 

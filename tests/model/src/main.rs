@@ -60,9 +60,9 @@ fn main() -> ExitCode {
             "{config:?}, {}: {faults} faults, {ticks} ticks: {} states, {} transitions, {} left to settle, {} at the bound{}",
             if args.cold { "both off" } else { "settled" },
             search.states(),
-            search.transitions,
-            search.settled,
-            search.cut_off,
+            search.counts.transitions,
+            search.counts.settled,
+            search.counts.cut_off,
             if search.is_incomplete() { ", GIVEN UP" } else { "" },
         );
         if let Err(found) = found {

@@ -5,7 +5,7 @@ use crate::pace::{self, DEADTIME, KEEPALIVE};
 use lubdub::node::{Node, Verb, Why};
 use lubdub::time::Instant;
 use lubdub::wire::beat::Term;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// A node and what the hash sees of it.
 #[derive(Clone)]
@@ -28,7 +28,7 @@ impl Live {
 #[derive(Clone)]
 pub struct Side {
     /// None: off, crashed, or left.
-    pub node: Option<Rc<Live>>,
+    pub node: Option<Arc<Live>>,
     /// Not scheduled.
     pub frozen: bool,
     /// The group's resources run here, at least in part.

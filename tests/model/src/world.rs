@@ -1,7 +1,7 @@
 //! The state of both appliances and the wires between them, and what each act does to it.
 
 use crate::act::{Act, Kinds, Way};
-use crate::canon::{self, Token, Tokens};
+use crate::canon::{self, Tokens};
 use crate::frame::Frame;
 use crate::laws::{Clocks, Said, Violation};
 use crate::pace;
@@ -10,7 +10,7 @@ use lubdub::node::{Digest, Event, GroupSetup, Input, LinkKind, Name, Node, Outpu
 use lubdub::wire::auth::{Key, Keyring, Method};
 use lubdub::wire::beat::State;
 use std::collections::VecDeque;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Links at most.
 pub const LINKS_MAX: usize = 2;
@@ -34,14 +34,14 @@ pub struct Config {
 #[derive(Clone)]
 pub struct World {
     /// What this is about.
-    pub config: Rc<Config>,
-    keys: Rc<Keyring>,
+    pub config: Arc<Config>,
+    keys: Arc<Keyring>,
     /// Time.
     pub tick: u32,
     /// The appliances; 0 is preferred.
     pub sides: [Side; 2],
     /// Frames on their way, by sender and link, the oldest first.
-    pub wires: [[VecDeque<Rc<Frame>>; LINKS_MAX]; 2],
+    pub wires: [[VecDeque<Arc<Frame>>; LINKS_MAX]; 2],
     /// Directions that are cut, by sender and link.
     pub cut: [[bool; LINKS_MAX]; 2],
     /// Faults that may still happen.
@@ -57,8 +57,8 @@ impl World {
     /// Both off.
     pub fn off(config: Config, faults: u8) -> Self {
         Self {
-            config: Rc::new(config),
-            keys: Rc::new(keys()),
+            config: Arc::new(config),
+            keys: Arc::new(keys()),
             tick: 0,
             sides: [Side::off(), Side::off()],
             wires: Default::default(),
@@ -134,7 +134,7 @@ impl World {
         let it = &mut self.sides[side];
         it.runs += 1;
         it.unheard = 0;
-        it.node = Some(Rc::new(Live { node, tokens: Tokens::default() }));
+        it.node = Some(Arc::new(Live { node, tokens: Tokens::default() }));
         self.clocks.disturbed();
         self.drain(side, told)
     }
@@ -177,7 +177,7 @@ impl World {
         let now = pace::moment(self.tick);
         self.sides[side].wakes_up(now);
         if let Some(live) = &mut self.sides[side].node {
-            Rc::make_mut(live).node.handle(now, input);
+            Arc::make_mut(live).node.handle(now, input);
         }
         self.drain(side, told)
     }
@@ -187,7 +187,7 @@ impl World {
         let mut said = Said::default();
         let before = told.len();
         while let Some(live) = &mut self.sides[side].node {
-            match Rc::make_mut(live).node.poll() {
+            match Arc::make_mut(live).node.poll() {
                 Output::Transmit { link, frame } => {
                     let frame = Frame::sent_by(&live.node, &self.keys, frame.bytes());
                     self.check_frame(side, &frame)?;
@@ -209,7 +209,7 @@ impl World {
             }
         }
         if let Some(live) = &mut self.sides[side].node {
-            Rc::make_mut(live).refresh();
+            Arc::make_mut(live).refresh();
         }
         for (side, event) in told[before..].iter().copied() {
             self.check_event(side, &event)?;
@@ -224,7 +224,7 @@ impl World {
         if self.cut[from][link] || to.node.is_none() || to.frozen && wire.len() >= room {
             return Ok(());
         }
-        wire.push_back(Rc::new(frame));
+        wire.push_back(Arc::new(frame));
         if wire.len() > room { Err(Violation::EndlessTalk) } else { Ok(()) }
     }
 
@@ -292,8 +292,7 @@ impl World {
         self.clocks.digest(&mut own);
         let nodes = self.sides.iter().filter_map(|side| side.node.as_deref()).flat_map(|live| &live.tokens.0);
         let frames = self.wires.iter().flatten().flatten().flat_map(|frame| &frame.tokens.0);
-        let parts: Vec<&Token> = own.0.iter().chain(nodes).chain(frames).collect();
-        canon::hash(parts.into_iter())
+        canon::hash(own.0.iter().chain(nodes).chain(frames))
     }
 
     /// The state of the group on a node that runs.

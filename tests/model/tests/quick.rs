@@ -9,7 +9,7 @@ fn check(name: &str, root: &World, ticks: u32) -> usize {
     if let Err(found) = search.explore(root, ticks) {
         panic!("{name}: {:?}\n{}", found.violation, story::tell(root, &found.acts));
     }
-    println!("{name}: {ticks} ticks, {} states, {} left to settle", search.states(), search.settled);
+    println!("{name}: {ticks} ticks, {} states, {} left to settle", search.states(), search.counts.settled);
     assert!(!search.is_incomplete());
     search.states()
 }
