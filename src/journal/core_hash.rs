@@ -5,16 +5,34 @@ const SOURCES: &[&[u8]] = &[
     include_bytes!("../journal/entry.rs"),
     include_bytes!("../node/asked.rs"),
     include_bytes!("../node/callers.rs"),
+    include_bytes!("../node/deadline.rs"),
+    include_bytes!("../node/decide.rs"),
     include_bytes!("../node/digest.rs"),
     include_bytes!("../node/event.rs"),
     include_bytes!("../node/evidence.rs"),
     include_bytes!("../node/group.rs"),
+    include_bytes!("../node/group/acquire.rs"),
+    include_bytes!("../node/group/adopt.rs"),
+    include_bytes!("../node/group/ask.rs"),
+    include_bytes!("../node/group/digest.rs"),
+    include_bytes!("../node/group/eyes.rs"),
+    include_bytes!("../node/group/failback.rs"),
+    include_bytes!("../node/group/heal.rs"),
+    include_bytes!("../node/group/orders.rs"),
+    include_bytes!("../node/group/release.rs"),
+    include_bytes!("../node/group/scene.rs"),
+    include_bytes!("../node/group/steps.rs"),
     include_bytes!("../node/guard.rs"),
     include_bytes!("../node/hear.rs"),
+    include_bytes!("../node/io.rs"),
+    include_bytes!("../node/judge.rs"),
+    include_bytes!("../node/leave.rs"),
     include_bytes!("../node/link.rs"),
+    include_bytes!("../node/look.rs"),
     include_bytes!("../node/memory.rs"),
     include_bytes!("../node/mod.rs"),
     include_bytes!("../node/peer.rs"),
+    include_bytes!("../node/reload.rs"),
     include_bytes!("../node/renewal.rs"),
     include_bytes!("../node/session.rs"),
     include_bytes!("../node/setup.rs"),
@@ -61,10 +79,13 @@ mod tests {
     fn no_source_of_the_core_is_forgotten() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut texts = Vec::new();
-        for room in ["node", "wire"] {
-            for file in std::fs::read_dir(source.join(room)).unwrap() {
+        let mut rooms = Vec::from([source.join("node"), source.join("wire")]);
+        while let Some(room) = rooms.pop() {
+            for file in std::fs::read_dir(room).unwrap() {
                 let path = file.unwrap().path();
-                if path.is_file() && path.file_stem().unwrap() != "tests" {
+                if path.is_dir() {
+                    rooms.push(path);
+                } else if path.file_stem().unwrap() != "tests" {
                     texts.push(std::fs::read(path).unwrap());
                 }
             }

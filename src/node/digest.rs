@@ -95,7 +95,7 @@ impl Node {
         let theirs = (own.1, own.0);
         peer.digest(&lens, own, out);
         links.iter().for_each(|link| link.digest(&lens, theirs, out));
-        let failback = super::failback(peer, setup);
+        let failback = super::decide::failback(peer, setup);
         groups.iter().for_each(|group| group.digest(&lens, own, failback, out));
         // With several keys the count of hellos also chooses the one to sign with.
         out.word(u64::from(speech.hellos()) % setup.keys.iter().count().max(1) as u64);
