@@ -4,10 +4,11 @@ use lubdub::conf::{Config, Diagnostics, Link, Severity};
 use lubdub::journal::Told;
 use lubdub::wire::beat::State;
 
-use super::names::Names;
-use super::orders::Outcome;
-use super::report::Level;
-use super::{Daemon, assemble, check, clock, leases};
+use super::Daemon;
+use crate::host::names::Names;
+use crate::host::orders::Outcome;
+use crate::host::report::Level;
+use crate::host::{assemble, check, clock, leases, words};
 
 /// What only a restart can change, to compare: the nodes, the links, the port and the watchdog. That one is armed at the
 /// start and not let go while anything is held, and what a failed stop leads to depends on it.
@@ -131,9 +132,7 @@ impl Daemon {
     fn moving(&self) -> Option<(&str, &'static str)> {
         let moving = |state| matches!(state, State::Starting | State::Stopping);
         let mut groups = self.node.groups().zip(&self.names.groups);
-        groups
-            .find(|(group, _)| moving(group.state))
-            .map(|(group, key)| (key.as_str(), super::words::group(group.state)))
+        groups.find(|(group, _)| moving(group.state)).map(|(group, key)| (key.as_str(), words::group(group.state)))
     }
 
     fn adopt(&mut self, config: &Config<'_>, setup: lubdub::node::Setup) {
