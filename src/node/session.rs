@@ -70,7 +70,7 @@ impl News {
     fn digest(&self, lens: &Lens, keepalive: Duration, own: (u64, u64), out: &mut impl Digest) {
         let Self { at, beat, echo, echo_sent } = self;
         let Beat { seq: _, echo: _, heard, goodbye, blind, groups } = beat;
-        out.word(lens.until(*at + keepalive.max(lens.timing.keepalive).times(2)));
+        out.word(lens.until(*at + keepalive.max(lens.timing.keepalive).times(2).max(lens.timing.deadtime)));
         out.word(u64::from(*heard) << 2 | u64::from(*blind) << 1 | u64::from(*goodbye));
         groups.iter().for_each(|word| out.word(u64::from(word.to_bits())));
         out.count(own, *echo);
@@ -92,6 +92,8 @@ pub(super) struct Session {
     tx_seq: u64,
     tx_at_news: u64,
     rx_top: u64,
+    /// A link has taken the latest beat.
+    spoken: bool,
     sent: SentLog,
 }
 
@@ -108,6 +110,7 @@ impl Session {
             tx_seq: 0,
             tx_at_news: 0,
             rx_top: 0,
+            spoken: false,
             sent: SentLog::new(deadtime),
         }
     }
@@ -142,11 +145,14 @@ impl Session {
     /// The number for a beat that says something new, or that is due.
     pub fn next_beat(&mut self) {
         self.tx_seq += 1;
+        self.spoken = false;
     }
 
     /// The beat is handed to a link. It may have waited for a line that was busy, and other links may still wait.
     pub fn spoke(&mut self, now: Instant) {
-        self.sent.note(self.tx_seq, now);
+        if !core::mem::replace(&mut self.spoken, true) {
+            self.sent.note(self.tx_seq, now);
+        }
     }
 
     /// Whether a session that was read back can be one: its numbers are in order and not near their end.
@@ -192,7 +198,7 @@ impl Session {
 
     /// What of it decides.
     pub fn digest(&self, lens: &Lens, out: &mut impl Digest) {
-        let Self { mine, theirs, facts, key, news, unheard, began, tx_seq, tx_at_news, rx_top, sent } = self;
+        let Self { mine, theirs, facts, key, news, unheard, began, tx_seq, tx_at_news, rx_top, spoken, sent } = self;
         let (own, peers) = (series(&self.outbound()), series(&self.inbound()));
         out.name(nonce_name(mine));
         out.name(nonce_name(theirs));
@@ -203,9 +209,11 @@ impl Session {
         maybe(out, *unheard, |out, since| out.word(lens.until(since + soon)));
         out.word(lens.until(*began + lens.timing.warntime.max(lens.timing.deadtime)));
         out.count(own, *tx_seq);
+        out.word(u64::from(*spoken));
         // Beats left before the session is spent, as far as they are few.
         out.word(UNANSWERED_MAX.saturating_sub(tx_seq - tx_at_news).min(SAMPLES as u64));
         out.count(peers, *rx_top);
+        out.word(u64::from(self.is_unheard(soon, lens.timing.deadtime)));
         let SentLog { samples, spacing: _ } = sent;
         for (seq, at) in samples.iter().filter(|(_, at)| lens.until(*at + lens.timing.deadtime) > 0) {
             out.count(own, *seq);
@@ -236,7 +244,7 @@ impl SentLog {
     }
 
     fn note(&mut self, seq: u64, now: Instant) {
-        if self.samples.back().is_some_and(|(last, at)| seq <= *last || now < *at + self.spacing) {
+        if self.samples.back().is_some_and(|(_, at)| now < *at + self.spacing) {
             return;
         }
         if self.samples.is_full() {

@@ -137,3 +137,38 @@ fn a_cable_that_beats_fill_carries_consent() {
     pair.order(NODE1, Order::Standby(only(GROUP)));
     pair.within(SECS(2)).owner(GROUP, NODE2);
 }
+
+/// A beat that one link took at once and that waited for the other is as old as its first way.
+#[test]
+fn a_beat_that_waits_for_the_cable_is_as_old_as_on_the_segment() {
+    let mut pair = Pair::with(|it| {
+        it.links = vec![LinkKind::Serial { baud: 1_200 }, LinkKind::Broadcast];
+        it.method = Method::Crc;
+        for timing in &mut it.timing {
+            (timing.keepalive, timing.warntime, timing.deadtime) = (MS(400), MS(800), MS(900));
+        }
+    })
+    .settled();
+    pair.spoil(NODE1, GROUP, Verb::Stop, Fate::takes(MS(170)));
+    // node2 has just beaten on both links, and the cable is busy with it.
+    let mut since = pair.now();
+    loop {
+        pair.run(MS(1));
+        let both = [SERIAL, ETHERNET].iter().all(|link| pair.frames(NODE2, *link, since).next().is_some());
+        if both {
+            break;
+        }
+        since = if pair.frames(NODE2, ETHERNET, since).next().is_some() { pair.now() } else { since };
+    }
+    pair.run(MS(3));
+    let asked = pair.now();
+    pair.order(NODE2, Order::Takeover(only(GROUP)));
+    pair.run(MS(3));
+    assert_ne!(pair.state(NODE1, GROUP), State::Held, "the ask has arrived over the segment");
+    pair.cut_all();
+    pair.run(MS(540));
+    pair.mend_from(NODE1);
+    pair.run(MS(130));
+    eprintln!("asked {asked:?} now {:?} node2 {:?}", pair.now(), pair.state(NODE2, GROUP));
+    assert_eq!(pair.state(NODE2, GROUP), State::Stopped, "consent to an ask of more than 500 ms is stale");
+}
