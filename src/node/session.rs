@@ -190,7 +190,8 @@ impl Session {
 
     /// HEAL 2: the newest beat came at least `span` after the first of those that echo nothing recent. Beats on both
     /// sides of a silence, or all read at once after a stall, do not show that the peer is deaf. Nor do those of the first
-    /// deadtime of a session: it began with a round trip, and on a slow cable the next one takes its time.
+    /// deadtime of a session, in which there has been no time for one: it began with an answer to this node's offer, and
+    /// on a slow cable the next answer is long on its way.
     pub fn is_unheard(&self, span: Duration, deadtime: Duration) -> bool {
         let last = self.news.as_ref().map(|news| news.at);
         self.unheard.zip(last).is_some_and(|(since, last)| last >= (since + span).max(self.began + deadtime))

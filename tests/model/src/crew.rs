@@ -68,9 +68,10 @@ impl Crew {
             }
             if let Some(offer) = table.offers.pop() {
                 table.idle -= 1;
+                self.look(&table);
                 return Some(offer);
             }
-            self.hungry.store(true, Ordering::Relaxed);
+            self.look(&table);
             table = self.news.wait(table).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -82,9 +83,15 @@ impl Crew {
 
     /// Hands a branch over.
     pub fn give(&self, offer: Offer) {
-        self.hungry.store(false, Ordering::Relaxed);
-        self.table().offers.push(offer);
+        let mut table = self.table();
+        table.offers.push(offer);
+        self.look(&table);
         self.news.notify_one();
+    }
+
+    /// More threads wait than there are branches for them.
+    fn look(&self, table: &Table) {
+        self.hungry.store(table.idle > table.offers.len(), Ordering::Relaxed);
     }
 
     /// Ends the search for everybody.

@@ -151,17 +151,11 @@ fn a_beat_that_waits_for_the_cable_is_as_old_as_on_the_segment() {
     .settled();
     pair.spoil(NODE1, GROUP, Verb::Stop, Fate::takes(MS(170)));
     // node2 has just beaten on both links, and the cable is busy with it.
-    let mut since = pair.now();
-    loop {
-        pair.run(MS(1));
-        let both = [SERIAL, ETHERNET].iter().all(|link| pair.frames(NODE2, *link, since).next().is_some());
-        if both {
-            break;
-        }
-        since = if pair.frames(NODE2, ETHERNET, since).next().is_some() { pair.now() } else { since };
-    }
+    pair.within(SECS(5)).that("node2 beats on both links at once", |pair| {
+        let just = |link| pair.frames(NODE2, link, pair.now()).next().is_some();
+        just(SERIAL) && just(ETHERNET)
+    });
     pair.run(MS(3));
-    let asked = pair.now();
     pair.order(NODE2, Order::Takeover(only(GROUP)));
     pair.run(MS(3));
     assert_ne!(pair.state(NODE1, GROUP), State::Held, "the ask has arrived over the segment");
@@ -169,6 +163,5 @@ fn a_beat_that_waits_for_the_cable_is_as_old_as_on_the_segment() {
     pair.run(MS(540));
     pair.mend_from(NODE1);
     pair.run(MS(130));
-    eprintln!("asked {asked:?} now {:?} node2 {:?}", pair.now(), pair.state(NODE2, GROUP));
     assert_eq!(pair.state(NODE2, GROUP), State::Stopped, "consent to an ask of more than 500 ms is stale");
 }
