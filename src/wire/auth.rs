@@ -20,7 +20,7 @@ pub const TAG_MAX: usize = 16;
 pub const KEYS_MAX: usize = 16;
 
 /// The CRC-32 of Ethernet and zlib, a byte a step.
-pub(super) static CRC_32: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
+pub(crate) static CRC_32: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
 /// How a key signs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -71,8 +71,8 @@ fn hide_alone(line: &str, word: &str) -> String {
     let mut rest = line;
     while let Some(at) = rest.find(word) {
         let (before, after) = (&rest[..at], &rest[at + word.len()..]);
-        let alone =
-            !shown_end(&shown, before).is_some_and(char::is_alphanumeric) && !after.starts_with(char::is_alphanumeric);
+        let alone = !shown_end(&shown, before).is_some_and(|c: char| c.is_ascii_alphanumeric())
+            && !after.starts_with(|c: char| c.is_ascii_alphanumeric());
         shown.push_str(before);
         shown.push_str(if alone { HIDDEN } else { word });
         rest = after;
