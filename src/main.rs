@@ -1,4 +1,5 @@
-//! The command line. Called as `hb_takeover` or `hb_standby` the same file speaks those tools' words.
+//! The command line. Called as `hb_takeover`, `hb_standby`, `cl_status` or `heartbeat` the same file speaks those tools'
+//! words.
 
 #![deny(unsafe_code)]
 // The static binary is built without what `{:?}` prints (deploy/build-static).
@@ -214,6 +215,8 @@ fn main() -> ExitCode {
     ExitCode::from(match name.as_str() {
         "hb_takeover" => heartbeat_tool("takeover", &name, &words),
         "hb_standby" => heartbeat_tool("standby", &name, &words),
+        "cl_status" => host::heartbeat::cl_status(&words, Path::new(CONFIG_DIR), Path::new(RUN_DIR)),
+        "heartbeat" => host::heartbeat::heartbeat(&words, Path::new(CONFIG_DIR), Path::new(RUN_DIR)),
         _ => lubdub(&words),
     })
 }

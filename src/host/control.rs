@@ -23,7 +23,7 @@ pub use follower::Wording;
 /// The socket's name in the run directory.
 pub const SOCKET: &str = "control";
 /// The file in the run directory that is locked while a daemon lives, and has its process id.
-const PID: &str = "pid";
+pub const PID: &str = "pid";
 /// Connections at a time; the next one waits in the kernel's queue.
 const CLIENTS_MAX: usize = 16;
 /// Clients that follow at a time.

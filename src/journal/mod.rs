@@ -44,9 +44,7 @@ pub use recorder::Recorder;
 pub use replay::{Replay, Turn};
 pub use story::{Decision, Story, Summary};
 
-use crc::{CRC_32_ISO_HDLC, Crc};
+use crate::wire::auth::CRC_32;
 
 /// The format of the file; another number means that this release cannot read it.
 pub const FORMAT: u8 = 1;
-
-static CRC_32: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);

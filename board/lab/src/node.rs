@@ -254,7 +254,7 @@ impl Node {
 
     // Commands
 
-    /// Runs a command to its end. `lubdub`, `hb_takeover` and `hb_standby` are on the PATH.
+    /// Runs a command to its end. `lubdub` and its other names are on the PATH.
     pub fn exec(&self, words: &[&str]) -> Result<Output> {
         self.exec_within(words, COMMAND)
     }
@@ -393,7 +393,7 @@ pub(crate) fn install(daemon: &Path, bin: &Path) -> Result<()> {
     let file = bin.join("lubdub");
     fs::copy(daemon, &file).context(&format!("copy {}", daemon.display()))?;
     fs::set_permissions(&file, fs::Permissions::from_mode(0o755))?;
-    for name in ["hb_takeover", "hb_standby"] {
+    for name in ["hb_takeover", "hb_standby", "cl_status", "heartbeat"] {
         symlink("lubdub", bin.join(name))?;
     }
     Ok(())

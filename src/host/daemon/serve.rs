@@ -4,12 +4,12 @@ use lubdub::node::{Input, Order};
 use lubdub::time::Instant;
 
 use super::Daemon;
-use crate::host::clock;
 use crate::host::control::Request;
 use crate::host::follow::Follow;
 use crate::host::orders::{self, Waiting};
 use crate::host::report::Level;
 use crate::host::status::Status;
+use crate::host::{cl_status, clock};
 
 /// Orders waited for at a time.
 const ORDERS_MAX: usize = 8;
@@ -37,6 +37,10 @@ impl Daemon {
             ["takeover" | "standby", ..] => self.control.answer(client, 1, "too many orders wait already\n"),
             ["fence", "confirm", node] => self.confirm_fencing(client, node, now),
             ["clear", ref what @ ..] => self.clear(client, what.first().unwrap_or(&"all")),
+            ["cl_status", ref question @ ..] => match cl_status::answer(question, &self.status(now)) {
+                Ok((code, text)) => self.control.show(client, code, &text),
+                Err((code, text)) => self.control.answer(client, code, &text),
+            },
             _ => self.control.answer(client, 64, "unknown request\n"),
         }
     }

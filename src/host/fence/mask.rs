@@ -71,8 +71,8 @@ fn hide_alone(line: &str, word: &str) -> String {
     let mut rest = line;
     while let Some(at) = rest.find(word) {
         let (before, after) = (&rest[..at], &rest[at + word.len()..]);
-        let alone = !shown_end(&shown, before).is_some_and(|c: char| c.is_ascii_alphanumeric())
-            && !after.starts_with(|c: char| c.is_ascii_alphanumeric());
+        let goes_on = |next: char| next.is_ascii_alphanumeric();
+        let alone = !shown_end(&shown, before).is_some_and(goes_on) && !after.starts_with(goes_on);
         shown.push_str(before);
         shown.push_str(if alone { HIDDEN } else { word });
         rest = after;

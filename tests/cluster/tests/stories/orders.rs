@@ -33,6 +33,52 @@ fn heartbeats_own_commands_do_the_same() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn heartbeats_tools_tell_what_there_is() -> Result<()> {
+    let lab = running(appliance())?;
+    let [one, two] = lab.nodes();
+    let pair = "node1.a.com\nnode2.a.com\n";
+    let links = "\t/dev/ttyS1\tup\n\teth1\tup\n";
+    for (words, code, text) in [
+        ("cl_status hbstatus", 0, "Heartbeat is running on this machine.\n"),
+        ("cl_status listnodes", 0, pair),
+        ("cl_status listnodes -n", 0, pair),
+        ("cl_status listnodes -p", 0, ""),
+        ("cl_status nodestatus node2.a.com", 0, "active\n"),
+        ("cl_status nodestatus -m node2.a.com", 0, "The cluster node node2.a.com is active\n"),
+        ("cl_status nodetype node2.a.com", 0, "normal\n"),
+        ("cl_status nodestatus nobody", 11, ""),
+        ("cl_status nodestatus", 11, ""),
+        ("cl_status listhblinks node2.a.com -v", 0, links),
+        ("cl_status hblinkstatus node2.a.com eth1", 0, "up\n"),
+        ("cl_status hblinkstatus node2.a.com eth7", 13, ""),
+        ("cl_status rscstatus", 0, "local\n"),
+        ("cl_status clientstatus node2.a.com ipfail", 1, "offline\n"),
+        ("cl_status hbparameter -p deadtime", 0, "300ms\n"),
+        ("cl_status hbparameter -p hopfudge", 1, ""),
+        ("cl_status bogus", 11, ""),
+        ("heartbeat -r", 0, ""),
+    ] {
+        let (exit, stdout, stderr) = ran(one, words)?;
+        assert_eq!((exit, stdout.as_str()), (Some(code), text), "{words}: {stderr}");
+    }
+    let (code, stdout, _) = ran(one, "heartbeat -s")?;
+    assert!(code == Some(0) && stdout.starts_with("heartbeat OK [pid "), "{stdout}");
+    let (code, stdout, _) = ran(one, "heartbeat -k")?;
+    assert_eq!((code, stdout.as_str()), (Some(0), ""));
+    assert_eq!(one.await_exit(SOON)?, Exit::Code(0), "everything is released");
+    two.await_status(SOON, |status| status.holds(GROUP))?;
+    assert_eq!(ran(two, "cl_status rscstatus")?.1, "all\n");
+    assert_eq!(ran(two, "cl_status nodestatus node1.a.com")?, (Some(1), "dead\n".into(), String::new()));
+    assert_eq!(ran(one, "cl_status hbstatus")?.0, Some(1));
+    assert_eq!(ran(one, "heartbeat -s")?, (Some(3), "heartbeat is stopped. No process\n".into(), String::new()));
+    // It goes into the background, and the command ends when the daemon answers.
+    assert_eq!(exit_code(one, "heartbeat")?, Some(0));
+    lab.await_whole(SOON)?;
+    assert_eq!(exit_code(one, "heartbeat -k")?, Some(0));
+    Ok(())
+}
+
 /// The order is given on `at`, and moves the group with its name in what is printed.
 fn moves(lab: &Lab, from: &Node, to: &Node, at: &Node, command: &str) -> Result<()> {
     let judge = asking(lab, from)?;
