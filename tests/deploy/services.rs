@@ -69,7 +69,9 @@ fn each_init_gets_its_service() {
         Path::new("lubdub.service")
     );
     assert!(systemd.0.join("usr/share/man/man5/lubdub-ha.cf.5").exists());
-    assert!(systemd.0.join("usr/lib/heartbeat/hb_takeover").exists(), "a link to the binary");
+    for name in ["usr/lib/heartbeat/hb_takeover", "usr/lib/heartbeat/heartbeat", "usr/bin/cl_status"] {
+        assert!(systemd.0.join(name).exists(), "{name} is a link to the binary");
+    }
     assert!(!systemd.0.join("etc/init.d").exists());
     for init in ["sysv", "openrc", "openwrt"] {
         let root = installed(&[init]);
