@@ -277,7 +277,7 @@ fn a_script_sees_the_stated_environment_and_nothing_of_the_daemon() {
 cat /proc/self/environ | tr '\\0' '\\n' > $T/environment
 grep -E '^(SigBlk|SigIgn)' /proc/self/status > $T/signals
 (exec ls /proc/self/fd) > $T/descriptors; readlink /proc/$$/fd/0 > $T/input
-pwd > $T/where; umask > $T/umask; ps -o pgid= -p $$ > $T/group; echo $$ > $T/pid";
+pwd > $T/where; umask > $T/umask; cut -d ' ' -f 5 /proc/$$/stat > $T/group; echo $$ > $T/pid";
         directory.script("resource.d/nosy", body);
         let mut node = Bench::new(&directory, &["nosy"]);
         // A descriptor that somebody forgot to close on exec.

@@ -12,7 +12,7 @@ fn removed_by_hand_it_is_put_back() -> Result<()> {
 
 #[test]
 fn removed_with_its_primary_address_it_is_put_back() -> Result<()> {
-    put_back("sysctl -qw net.ipv4.conf.eth0.promote_secondaries=0 || true; ip addr del 192.168.20.10/24 dev eth0")
+    put_back("echo 0 > /proc/sys/net/ipv4/conf/eth0/promote_secondaries || true; ip addr del 192.168.20.10/24 dev eth0")
 }
 
 #[test]

@@ -98,9 +98,11 @@ impl Oracle {
         // A node remembers when its beats were sent by samples, 32 in a deadtime.
         let lately = |at: Instant| scene.now.since(at) < deadtime - deadtime.part(24);
         if watch.met_at.is_some_and(lately) {
-            let text =
-                format_args!("node{} yields group {group} as unheard in a session that has just begun", side + 1);
-            self.accuse(scene.now, "HEAL", text);
+            self.accuse(
+                scene.now,
+                "HEAL",
+                format_args!("node{} yields group {group} as unheard in a session that has just begun", side + 1),
+            );
         } else if knows.is_some_and(lately) {
             self.accuse(
                 scene.now,
